@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Creates or updates the two virtual environments of the local AWS, and prints where they are.
+# Two, because ministack pins an older botocore than moto's. Idempotent: a stamp holds the hash of the requirements.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+venvs=${BACKSTOP_VENV:-$(cd "$here/../.." && pwd)/.venv}
+python=${PYTHON:-python3}
+mkdir -p "$venvs"
+
+digest() { "$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read() + sys.version.encode()).hexdigest())' "$1"; }
+
+exec 9>"$venvs/.lock"
+flock 9 # a second run waits, and then finds the stamp
+
+for name in gateway moto; do
+  requirements=$here/requirements-$name.txt
+  venv=$venvs/$name
+  stamp=$(digest "$requirements")
+  [[ -x $venv/bin/python && $(cat "$venv/.stamp" 2>/dev/null) == "$stamp" ]] && continue
+  echo "installing $name into $venv" >&2
+  [[ -x $venv/bin/python ]] || "$python" -m venv "$venv"
+  rm -f "$venv/.stamp"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$requirements" >&2
+  echo "$stamp" >"$venv/.stamp"
+done
+echo "$venvs"
