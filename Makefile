@@ -1,0 +1,76 @@
+# Backstop. `make help` lists the targets; each sets up what it needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export BACKSTOP_VENV ?= $(CURDIR)/.venv
+PORT ?= 4566
+FN ?= ssh-access
+EVENT ?= functions/ssh-access/fixtures/authorize-tcp22-world.json
+PYTHON := $(BACKSTOP_VENV)/gateway/bin/python
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: venv
+venv: ## the local AWS's two Python environments
+	@tests/aws/venv.sh
+
+.PHONY: build
+build: ## build everything, dev profile
+	cargo build --workspace --locked
+
+.PHONY: demo
+demo: venv ## a real event closes port 22 on a local AWS, told as it happens
+	cargo build --locked -p ssh-access -p backstop-tests --bins
+	@tests/aws/with.sh "$(CARGO_TARGET_DIR)/debug/demo" "$(CARGO_TARGET_DIR)/debug/ssh-access"
+
+.PHONY: test
+test: venv ## all tests, on a local AWS of their own
+	cargo build --locked --workspace --bins
+	@tests/aws/with.sh cargo nextest run --locked --workspace
+	cargo test --locked --workspace --doc --quiet
+	tests/aws/test.sh
+
+.PHONY: aws
+aws: venv ## a local AWS on PORT (4566) in the foreground, with table, topics and policy ready
+	$(PYTHON) tests/aws/serve.py --port $(PORT) --setup
+
+.PHONY: aws-env
+aws-env: ## the export lines that point a function, the CLI or any SDK at it
+	@printf 'export %s\n' \
+	  AWS_ENDPOINT_URL=http://127.0.0.1:$(PORT) AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1 \
+	  AWS_ACCESS_KEY_ID=111111111111 AWS_SECRET_ACCESS_KEY=dummy \
+	  BACKSTOP_CONFIG=$(CURDIR)/tests/aws/backstop.toml BACKSTOP_TABLE=backstop-journal \
+	  BACKSTOP_LANE=unattended \
+	  BACKSTOP_TOPIC_PAGE=arn:aws:sns:us-east-1:111111111111:backstop-page \
+	  BACKSTOP_TOPIC_TICKET=arn:aws:sns:us-east-1:111111111111:backstop-ticket \
+	  BACKSTOP_TOPIC_INFO=arn:aws:sns:us-east-1:111111111111:backstop-info
+
+.PHONY: watch
+watch: venv ## serve the functions with cargo-lambda, against `make aws`
+	eval "$$($(MAKE) --no-print-directory aws-env)"; \
+	$(BACKSTOP_VENV)/gateway/bin/cargo-lambda lambda watch -A 127.0.0.1 --ignore-changes
+
+.PHONY: invoke
+invoke: venv ## send EVENT to FN, which `make watch` serves
+	$(BACKSTOP_VENV)/gateway/bin/cargo-lambda lambda invoke -A 127.0.0.1 $(FN) --data-file $(EVENT)
+
+.PHONY: lint
+lint: ## formatting and lints
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: generate
+generate: ## write the files that are derived from the code
+	BACKSTOP_BLESS=1 cargo nextest run --locked -p backstop-tests -E 'test(generated)'
+
+.PHONY: docs
+docs: ## the API documentation
+	cargo doc --locked --workspace --no-deps
+
+.PHONY: ci
+ci: lint test ## what CI runs

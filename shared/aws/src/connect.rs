@@ -1,0 +1,160 @@
+//! How AWS is reached: one HTTP client for every service, opened once.
+//!
+//! Not the system's root store: reading it costs more instructions at start than all the rest
+//! together. AWS's endpoints chain to the five roots that are bundled (Amazon Trust Services).
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::Region;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use backstop_core::{Error, Result};
+
+/// Amazon Root CA 1 to 4 and Starfield Services Root G2.
+const AMAZON_ROOTS: &[u8] = include_bytes!("../roots/amazon.pem");
+
+/// The longest that one operation may take, its retries included. Shorter than a lease.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Credentials as the environment gives them: no chain, which would cost start-up time and could
+/// find others than the function's own.
+#[derive(Clone)]
+pub struct Credentials {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<String>,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A way to AWS: where, as whom, over what.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    region: String,
+    endpoint: Option<String>,
+    credentials: SharedCredentialsProvider,
+    http: SharedHttpClient,
+    attempts: u32,
+}
+
+impl Connection {
+    /// A connection with the environment's credentials. `ca_bundle` is the content of the file
+    /// that `AWS_CA_BUNDLE` names.
+    ///
+    /// # Errors
+    /// `Invalid` if the CA bundle holds no certificate.
+    pub fn open(
+        region: &str,
+        endpoint: Option<&str>,
+        credentials: &Credentials,
+        ca_bundle: Option<Vec<u8>>,
+    ) -> Result<Self> {
+        let provider = aws_credential_types::Credentials::new(
+            &credentials.access_key_id,
+            &credentials.secret_access_key,
+            credentials.session_token.clone(),
+            None,
+            "environment",
+        );
+        // A plain-HTTP endpoint, such as a local one, needs no TLS set up at all.
+        let http = if endpoint.is_some_and(|e| e.starts_with("http://")) {
+            Builder::new().build_http()
+        } else {
+            let roots = TrustStore::empty()
+                .with_pem_certificate(ca_bundle.unwrap_or_else(|| AMAZON_ROOTS.to_vec()));
+            let tls = TlsContext::builder()
+                .with_trust_store(roots)
+                .build()
+                .map_err(|e| Error::invalid(format!("cannot trust the CA bundle: {e}")))?;
+            Builder::new()
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .tls_context(tls)
+                .build_https()
+        };
+        Ok(Self {
+            region: region.to_owned(),
+            endpoint: endpoint.map(str::to_owned),
+            credentials: SharedCredentialsProvider::new(provider),
+            http,
+            attempts: 3,
+        })
+    }
+
+    /// The same connection over another HTTP client: tests inject faults there.
+    #[must_use]
+    pub fn with_http(mut self, http: SharedHttpClient) -> Self {
+        self.http = http;
+        self
+    }
+
+    /// The HTTP client.
+    pub fn http(&self) -> SharedHttpClient {
+        self.http.clone()
+    }
+
+    /// The same connection with that many attempts per operation; 1 turns retries off.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// The same connection as another principal.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: SharedCredentialsProvider) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// The same connection to another Region.
+    #[must_use]
+    pub fn in_region(mut self, region: &str) -> Self {
+        region.clone_into(&mut self.region);
+        self
+    }
+
+    /// The Region.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// What a service's client is built from.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(OPERATION_TIMEOUT)
+            .operation_attempt_timeout(Duration::from_secs(5))
+            .connect_timeout(Duration::from_secs(3))
+            .build();
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(self.credentials.clone())
+            .http_client(self.http.clone())
+            .sleep_impl(TokioSleep::new())
+            .time_source(SystemTimeSource::new())
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::standard().with_max_attempts(self.attempts));
+        if let Some(endpoint) = &self.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        config.build()
+    }
+}

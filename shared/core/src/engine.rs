@@ -1,0 +1,250 @@
+//! The engine: everything between a payload and a report that is the same for every control.
+//!
+//! Contain first, investigate after. A responder decides; only the engine claims, guards, writes
+//! down, applies, verifies, retries and reports.
+
+mod attended;
+mod execute;
+mod guard;
+mod report;
+mod respond;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::candidate::{Candidate, Origin};
+use crate::clock::{Clock, Deadline};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::event::{self, Envelope, Operator, Payload};
+use crate::incident::Header;
+use crate::journal::{Claimant, Hand, Journal, Limits};
+use crate::plan::StepRecord;
+use crate::report::{Notifier, Reply};
+use crate::responder::{Detection, Memory, Responder};
+use crate::trust;
+use crate::words::{Lane, Mode};
+
+/// Reaches the accounts of the scope.
+#[async_trait]
+pub trait Accounts<C>: Debug + Send + Sync {
+    /// The context for one account in one Region. In a member account its session is named after
+    /// the incident.
+    ///
+    /// # Errors
+    /// `Denied` if the member role may not be assumed.
+    async fn open(&self, account: &str, region: &str, incident: &str) -> Result<Arc<C>>;
+}
+
+/// One invocation.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The request id: unique per attempt of a person, the same for Lambda's retries of an event.
+    pub request_id: String,
+    /// This attempt: what the lease is held by.
+    pub owner: String,
+    /// When it must be finished.
+    pub deadline: Deadline,
+}
+
+/// The engine of one function.
+#[derive(Debug)]
+pub struct Engine<C> {
+    /// The control.
+    pub responder: Box<dyn Responder<C>>,
+    /// Where everything is written down.
+    pub journal: Journal,
+    /// The accounts of the scope.
+    pub accounts: Arc<dyn Accounts<C>>,
+    /// How people are told.
+    pub notifier: Arc<dyn Notifier>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The operator's policy.
+    pub config: Arc<Config>,
+    /// The lane of this function.
+    pub lane: Lane,
+    /// The mode of the unattended lane, after the environment made it stricter.
+    pub mode: Mode,
+}
+
+/// What became of one candidate.
+#[derive(Debug)]
+struct Ended {
+    /// In hand for as long as people must still be told.
+    hand: Option<Hand>,
+    /// As it ended.
+    header: Header,
+    /// The steps, also those that the mode did not keep.
+    steps: Vec<StepRecord>,
+}
+
+impl Ended {
+    fn of(hand: Hand, unkept: Vec<StepRecord>) -> Self {
+        let steps = if hand.steps().is_empty() { unkept } else { hand.steps().to_vec() };
+        Self { header: hand.header().clone(), steps, hand: Some(hand) }
+    }
+}
+
+impl<C: Send + Sync + 'static> Engine<C> {
+    /// Does what a payload asks for.
+    ///
+    /// # Errors
+    /// `Invalid` for a payload that cannot be read or is not for this lane; `Transient` for what
+    /// a retry resumes; otherwise the class of the first failure, once everything else is done.
+    pub async fn handle(&self, text: &str, invocation: &Invocation) -> Result<Reply> {
+        let payload = event::parse(text)?;
+        self.admit(&payload)?;
+        match payload {
+            Payload::Event(event) => self.event(&event, invocation).await,
+            Payload::Logs(batch) => Ok(Reply::ignored(if batch.control {
+                "a control message of CloudWatch Logs".to_owned()
+            } else {
+                format!("`{}` evaluates no log lines", self.name())
+            })),
+            Payload::Operator(Operator::Sweep(_)) => self.sweep(invocation).await,
+            Payload::Operator(Operator::Request(request)) => {
+                self.request(&request, invocation).await
+            }
+            Payload::Operator(Operator::Run(run)) => self.run(&run, invocation).await,
+            Payload::Operator(Operator::Approve(approve)) => {
+                self.approve(&approve, invocation).await
+            }
+            Payload::Operator(Operator::Undo(undo)) => self.undo(&undo, invocation).await,
+            Payload::Operator(Operator::Show(show)) => self.show(&show.incident).await,
+            Payload::Operator(Operator::Incidents(filter)) => self.incidents(&filter).await,
+        }
+    }
+
+    /// Whether the lane accepts the payload. The attended lane can do more, so nothing that an
+    /// event bus can deliver may reach it, and the other way round.
+    fn admit(&self, payload: &Payload) -> Result<()> {
+        let accepted = match (self.lane, payload) {
+            (_, Payload::Operator(Operator::Sweep(_)))
+            | (
+                Lane::Unattended,
+                Payload::Event(_) | Payload::Logs(_) | Payload::Operator(Operator::Request(_)),
+            )
+            | (
+                Lane::Attended,
+                Payload::Operator(
+                    Operator::Run(_)
+                    | Operator::Approve(_)
+                    | Operator::Undo(_)
+                    | Operator::Show(_)
+                    | Operator::Incidents(_),
+                ),
+            ) => true,
+            (Lane::Unattended | Lane::Attended, _) => false,
+        };
+        if accepted {
+            return Ok(());
+        }
+        let (takes, other) = match self.lane {
+            Lane::Unattended => {
+                ("events, log subscriptions, `sweep` and `request`", Lane::Attended)
+            }
+            Lane::Attended => {
+                ("`run`, `approve`, `undo`, `show`, `incidents` and `sweep`", Lane::Unattended)
+            }
+        };
+        Err(Error::invalid(format!(
+            "the {} lane of `{}` does not take {}; it takes {takes}",
+            self.lane,
+            self.name(),
+            payload.kind()
+        ))
+        .hint(format!("invoke the {other} function of `{}`", self.name())))
+    }
+
+    fn name(&self) -> &'static str {
+        self.responder.manifest().responder
+    }
+
+    async fn event(&self, event: &Envelope, invocation: &Invocation) -> Result<Reply> {
+        if let Some(why) = trust::distrust(event, &self.config) {
+            tracing::info!(reason = %why, "ignored");
+            return Ok(Reply::ignored(why));
+        }
+        match self.responder.detect(event) {
+            Detection::Nothing(why) => {
+                tracing::info!(reason = %why, "ignored");
+                Ok(Reply::ignored(why))
+            }
+            Detection::Candidates(candidates) => self.work(&candidates, invocation).await,
+        }
+    }
+
+    /// Works on every candidate: one that fails does not stop the others.
+    async fn work(&self, candidates: &[Candidate], invocation: &Invocation) -> Result<Reply> {
+        let mut ended = Vec::new();
+        let mut failure: Option<Error> = None;
+        for candidate in candidates {
+            match self.respond(candidate, invocation).await {
+                Ok(one) => ended.push(one),
+                Err(error) => {
+                    tracing::error!(resource = %candidate.resource, class = error.class().name(), %error, "interrupted");
+                    failure = Some(worse(failure, error));
+                }
+            }
+        }
+        if let Err(error) = self.report(&mut ended).await {
+            tracing::error!(class = error.class().name(), %error, "not reported");
+            failure = Some(worse(failure, error));
+        }
+        match failure {
+            Some(error) => Err(error),
+            None => Ok(Reply::of(ended.iter().map(|e| (&e.header, e.steps.as_slice())))),
+        }
+    }
+
+    fn claimant<'a>(&self, invocation: &'a Invocation) -> Claimant<'a> {
+        let manifest = self.responder.manifest();
+        Claimant {
+            responder: manifest.responder,
+            control: manifest.control,
+            owner: &invocation.owner,
+            now: self.clock.now(),
+        }
+    }
+
+    fn memory(&self) -> Memory {
+        Memory {
+            config: Arc::clone(&self.config),
+            journal: self.journal.clone(),
+            now: self.clock.now(),
+        }
+    }
+
+    /// The limits of the policy; none when a person decides.
+    fn limits(&self) -> Limits {
+        match self.lane {
+            Lane::Attended => Limits::NONE,
+            Lane::Unattended => self.config.guards.limits(),
+        }
+    }
+}
+
+/// The error that decides how the invocation ends: one that a retry can mend comes first, so that
+/// the retry happens.
+fn worse(one: Option<Error>, other: Error) -> Error {
+    match one {
+        Some(one) if one.is_transient() || !other.is_transient() => one,
+        _ => other,
+    }
+}
+
+/// The date of an incident id. An event without a time is dated 1970, so that its redelivery
+/// finds it; what people and schedules start is dated when it starts.
+pub fn event_date(candidate: &Candidate, now: Timestamp) -> Date {
+    let at = match &candidate.origin {
+        Origin::Event { time, .. } => time.unwrap_or(Timestamp::UNIX_EPOCH),
+        Origin::Sweep { .. } | Origin::Person { .. } | Origin::Request { .. } => now,
+    };
+    at.to_zoned_datetime(TimeZone::UTC).date()
+}

@@ -1,0 +1,336 @@
+//! What a person starts: a run, an approval, an undo, a look.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::respond::{Counters, Run};
+use super::{Ended, Engine, Invocation};
+use crate::action::read_back;
+use crate::assessment::Assessment;
+use crate::error::{Error, Result};
+use crate::event;
+use crate::ident::Shape;
+use crate::incident::{Change, Header};
+use crate::journal::Hand;
+use crate::plan::{self, StepRecord};
+use crate::report::Reply;
+use crate::words::{Outcome, StepStatus};
+
+impl<C: Send + Sync + 'static> Engine<C> {
+    /// Runs a runbook: its plan, and with `apply` what the plan's default holds.
+    pub(super) async fn run(&self, run: &event::Run, invocation: &Invocation) -> Result<Reply> {
+        Shape::Account.check(&run.account)?;
+        Shape::Region.check(&run.region)?;
+        let manifest = self.responder.manifest();
+        if !manifest.runbooks.iter().any(|r| r.name == run.runbook) {
+            let names: Vec<&str> = manifest.runbooks.iter().map(|r| r.name).collect();
+            return Err(Error::invalid(format!(
+                "`{}` has no runbook `{}`",
+                manifest.responder,
+                crate::text::safe(&run.runbook, 60)
+            ))
+            .hint(format!("it has: {}", names.join(", "))));
+        }
+        if !self.config.in_scope(&run.account, &run.region) {
+            return Err(Error::invalid(format!(
+                "{} in {} is not in the scope of the policy",
+                run.account, run.region
+            ))
+            .hint("add it to `[scope]` in the policy and deploy"));
+        }
+        let candidates = self.responder.target(run, &invocation.request_id)?;
+        let how = if run.apply { Run::Released } else { Run::PlanOnly };
+        let mut ended = Vec::new();
+        for candidate in &candidates {
+            ended.push(self.respond_as(candidate, how, invocation).await?);
+        }
+        self.report(&mut ended).await?;
+        Ok(Reply::of(ended.iter().map(|e| (&e.header, e.steps.as_slice()))))
+    }
+
+    /// Releases held steps, bound to the hash of the plan that the person saw.
+    pub(super) async fn approve(
+        &self,
+        approve: &event::Approve,
+        invocation: &Invocation,
+    ) -> Result<Reply> {
+        let id = Shape::Incident.check(&approve.incident)?;
+        let mut hand = self.journal.reopen(id, &self.claimant(invocation)).await?;
+        let released = match self.releasable(&hand, approve).await {
+            Ok(released) => released,
+            Err(error) => {
+                hand.let_go(self.clock.now()).await?;
+                return Err(error);
+            }
+        };
+        let now = self.clock.now();
+        hand.note(
+            Change::Approved {
+                by: approve.approved_by.clone(),
+                hash: approve.plan_hash.clone(),
+                steps: released.iter().copied().collect(),
+                option: approve.option.clone(),
+            },
+            now,
+        )?;
+        self.continue_approved(hand, &released, invocation).await
+    }
+
+    async fn continue_approved(
+        &self,
+        mut hand: Hand,
+        released: &BTreeSet<u32>,
+        invocation: &Invocation,
+    ) -> Result<Reply> {
+        let candidate = hand.header().candidate.clone();
+        let context =
+            self.accounts.open(&candidate.account, &candidate.region, &hand.header().id).await?;
+        // Open again: if this stops half-way, the sweep finds it.
+        let header = hand.header_mut();
+        header.outcome = None;
+        header.reported = false;
+        let mut counters = self.counters(&hand).await?;
+        let ended = self.finish(hand, None, released, &mut counters, &*context, invocation).await?;
+        self.reply(vec![ended]).await
+    }
+
+    async fn reply(&self, mut ended: Vec<Ended>) -> Result<Reply> {
+        self.report(&mut ended).await?;
+        Ok(Reply::of(ended.iter().map(|e| (&e.header, e.steps.as_slice()))))
+    }
+
+    async fn counters(&self, hand: &Hand) -> Result<Counters> {
+        let (fights, breaker) = futures::join!(
+            self.journal.fights(&hand.header().candidate.resource),
+            self.journal.breaker(self.name()),
+        );
+        Ok(Counters { fights: fights?, breaker: breaker? })
+    }
+
+    /// Which steps the approval releases, after the plan was made anew from live state.
+    async fn releasable(&self, hand: &Hand, approve: &event::Approve) -> Result<BTreeSet<u32>> {
+        let header = hand.header();
+        let Some(stored) = &header.plan_hash else {
+            return Err(Error::invalid(format!("the incident `{}` holds no plan", header.id))
+                .hint(format!(
+                    "it ended as {}",
+                    header.outcome.map_or("unfinished", Outcome::name)
+                )));
+        };
+        if *stored != approve.plan_hash {
+            return Err(Error::conflict(format!(
+                "the plan of `{}` is not the one that was approved; its hash is `{stored}`",
+                header.id
+            ))
+            .hint("look at the plan again, then approve that hash"));
+        }
+        let now = self.clock.now();
+        if header.approvable_until.is_none_or(|until| until <= now) {
+            return Err(Error::conflict(format!("the plan of `{}` has expired", header.id))
+                .hint("start the runbook again: it makes a new plan from live state"));
+        }
+        let fresh = self.plan_anew(header).await?;
+        let fresh_hash = plan::hash(&header.candidate.resource, self.config.hash(), &fresh)?;
+        if fresh_hash != *stored {
+            return Err(Error::conflict(format!(
+                "live state has changed since the plan of `{}` was made: the plan would now be \
+                 `{fresh_hash}`",
+                header.id
+            ))
+            .hint("start the runbook again: it makes a new plan from live state"));
+        }
+        plan::release(
+            hand.steps(),
+            header.choice.as_ref(),
+            approve.steps.as_deref(),
+            approve.option.as_deref(),
+        )
+    }
+
+    /// The plan that live state gives now, in the form the stored one has.
+    async fn plan_anew(&self, header: &Header) -> Result<Vec<StepRecord>> {
+        let candidate = &header.candidate;
+        let context = self.accounts.open(&candidate.account, &candidate.region, &header.id).await?;
+        match self.responder.assess(candidate, &context, &self.memory()).await? {
+            Assessment::Violation(violation) => {
+                violation.steps.iter().zip(1..).map(|(step, n)| StepRecord::new(n, step)).collect()
+            }
+            Assessment::Compliant(_) => Ok(Vec::new()),
+            Assessment::Unknown(why) => {
+                Err(Error::conflict(format!("the plan could not be made anew: {why}")))
+            }
+        }
+    }
+
+    /// Takes steps back, last first. Refuses to overwrite a later change.
+    pub(super) async fn undo(&self, undo: &event::Undo, invocation: &Invocation) -> Result<Reply> {
+        let id = Shape::Incident.check(&undo.incident)?;
+        let mut hand = self.journal.reopen(id, &self.claimant(invocation)).await?;
+        let was = hand.header().outcome;
+        match self.undo_in_hand(&mut hand, undo).await {
+            Ok(()) => {
+                let mut counters = self.counters(&hand).await?;
+                let outcome = crate::incident::outcome(hand.steps());
+                let reason = format!("taken back by {}", crate::text::safe(&undo.requested_by, 60));
+                hand.close(outcome, &reason, &mut counters.fights, self.clock.now()).await?;
+                self.reply(vec![Ended::of(hand, Vec::new())]).await
+            }
+            Err(error) => {
+                hand.header_mut().outcome = was;
+                hand.let_go(self.clock.now()).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn undo_in_hand(&self, hand: &mut Hand, undo: &event::Undo) -> Result<()> {
+        if undo.force && undo.reason.trim().is_empty() {
+            return Err(Error::invalid("`force` needs a reason")
+                .hint("say why the later change may be overwritten"));
+        }
+        if hand.header().outcome.is_none() {
+            return Err(Error::transient(format!(
+                "the incident `{}` is still running",
+                hand.header().id
+            )));
+        }
+        let candidate = hand.header().candidate.clone();
+        let context =
+            self.accounts.open(&candidate.account, &candidate.region, &hand.header().id).await?;
+        let undoable: Vec<u32> = hand
+            .steps()
+            .iter()
+            .rev()
+            .filter(|s| undo.step.is_none_or(|n| n == s.n))
+            .filter(|s| match s.status {
+                StepStatus::Verified
+                | StepStatus::Applied
+                | StepStatus::Undoing
+                | StepStatus::UndoFailed => true,
+                StepStatus::Held
+                | StepStatus::Planned
+                | StepStatus::Applying
+                | StepStatus::Satisfied
+                | StepStatus::Failed
+                | StepStatus::Undone => false,
+            })
+            .map(|s| s.n)
+            .collect();
+        if undoable.is_empty() {
+            return Err(Error::invalid(format!(
+                "the incident `{}` has nothing to take back",
+                hand.header().id
+            ))
+            .hint("`backstop show` says where each step stands"));
+        }
+        for n in undoable {
+            self.undo_step(hand, n, undo, &context).await?;
+        }
+        Ok(())
+    }
+
+    async fn undo_step(
+        &self,
+        hand: &mut Hand,
+        n: u32,
+        undo: &event::Undo,
+        context: &C,
+    ) -> Result<()> {
+        let record = hand.step(n)?.clone();
+        let action = read_back(self.responder.actions(), &record.action, &record.arguments)?;
+        let state = action.observe(context).await?;
+        let unchanged = match &record.after {
+            Some(after) => action.same(&state, after)?,
+            None => action.satisfied(&state)?,
+        };
+        if !unchanged && !undo.force {
+            return Err(Error::conflict(format!(
+                "step {n} was not taken back: `{}` has changed since (now {state})",
+                record.resource
+            ))
+            .hint("compare before, after and now; repeat with `force` and a reason to overwrite"));
+        }
+        hand.note(
+            Change::StepUndoing {
+                step: n,
+                by: undo.requested_by.clone(),
+                reason: undo.reason.clone(),
+            },
+            self.clock.now(),
+        )?;
+        hand.flush(self.clock.now()).await?;
+        let undone = match action.undo(context, &record.before).await {
+            Ok(restored) => self
+                .verify_undone(restored.as_ref(), &record.before, context)
+                .await
+                .and_then(|()| restored.arguments()),
+            Err(error) => Err(error),
+        };
+        let now = self.clock.now();
+        match undone {
+            Ok(arguments) => {
+                let restored = (arguments != record.arguments).then_some(arguments);
+                hand.note(Change::StepUndone { step: n, restored }, now)?;
+                hand.flush(now).await
+            }
+            Err(error) => {
+                hand.note(Change::StepUndoFailed { step: n, reason: error.to_string() }, now)?;
+                hand.flush(now).await?;
+                Err(error.context(format!("step {n} was not taken back")).hint(format!(
+                    "a person is needed: {}",
+                    record.undo_command.as_deref().unwrap_or("it has no undo command")
+                )))
+            }
+        }
+    }
+
+    /// One incident whole.
+    pub(super) async fn show(&self, id: &str) -> Result<Reply> {
+        let incident = self.journal.show(Shape::Incident.check(id)?).await?;
+        Ok(Reply::whole(&incident))
+    }
+
+    /// The incidents of this function since a time, 24 hours unless given; newest first.
+    pub(super) async fn incidents(&self, filter: &event::Incidents) -> Result<Reply> {
+        const DAYS: i64 = 31;
+        let now = self.clock.now();
+        let since = match &filter.since {
+            Some(text) => since(text)?,
+            None => now.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN),
+        };
+        let days = now.duration_since(since).as_hours() / 24 + 1;
+        if days > DAYS {
+            return Err(Error::invalid(format!("`since` lies {days} days back"))
+                .hint(format!("ask for {DAYS} days at most")));
+        }
+        let mut found: Vec<Header> = Vec::new();
+        let mut day = now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        let first = since.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        while day >= first {
+            found.extend(self.journal.day(day).await?);
+            day = day.yesterday().map_err(|e| Error::bug(e.to_string()))?;
+        }
+        found.retain(|h| {
+            h.responder == self.name()
+                && h.claimed_at >= since
+                && filter.outcome.is_none_or(|o| h.outcome == Some(o))
+        });
+        found.sort_by_key(|h| std::cmp::Reverse(h.claimed_at));
+        Ok(Reply::of(found.iter().map(|h| (h, [].as_slice()))))
+    }
+}
+
+/// A time, or a date that means its first moment in UTC.
+fn since(text: &str) -> Result<Timestamp> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    text.parse::<jiff::civil::Date>()
+        .and_then(|date| date.to_zoned_datetime(jiff::tz::TimeZone::UTC))
+        .map(|at| at.timestamp())
+        .map_err(|_| {
+            Error::invalid(format!("`{}` is no time", crate::text::safe(text, 40)))
+                .hint("write `2026-11-23` or `2026-11-23T10:00:00Z`")
+        })
+}

@@ -1,0 +1,240 @@
+//! Steps: written ahead, applied, and seen in a fresh describe.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::respond::Counters;
+use super::{Engine, Invocation};
+use crate::action::{AnyAction, read_back};
+use crate::error::{Class as ErrorClass, Error, Result};
+use crate::incident::Change;
+use crate::journal::{Hand, Refusal};
+use crate::words::{Class, Lane, StepStatus, Urgency};
+
+/// How often a change is looked for before it counts as not made, and how long after each look.
+/// EC2 is eventually consistent for a moment; together they wait less than a lease lasts.
+const LOOKS: [Duration; 6] = [
+    Duration::from_millis(100),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+];
+
+/// What a step came to.
+enum Progress {
+    /// On to the next one.
+    Next,
+    /// A limit was met: nothing more may run now.
+    Stopped(String),
+}
+
+impl<C: Send + Sync + 'static> Engine<C> {
+    /// Runs the planned steps and the released ones, in order; a step that fails does not stop the
+    /// next. Says which limit stopped it, if one did.
+    pub(super) async fn execute(
+        &self,
+        hand: &mut Hand,
+        released: &BTreeSet<u32>,
+        counters: &mut Counters,
+        context: &C,
+        invocation: &Invocation,
+    ) -> Result<Option<String>> {
+        let numbers: Vec<u32> = hand
+            .steps()
+            .iter()
+            .filter(|s| match s.status {
+                StepStatus::Planned | StepStatus::Applying | StepStatus::Applied => true,
+                StepStatus::Held => released.contains(&s.n),
+                StepStatus::Verified
+                | StepStatus::Satisfied
+                | StepStatus::Failed
+                | StepStatus::Undoing
+                | StepStatus::Undone
+                | StepStatus::UndoFailed => false,
+            })
+            .map(|s| s.n)
+            .collect();
+        let mut stopped: Option<String> = None;
+        for n in numbers {
+            if let Some(reason) = &stopped {
+                if hand.step(n)?.status == StepStatus::Planned {
+                    let change = Change::StepHeld { step: n, reason: reason.clone() };
+                    hand.note(change, self.clock.now())?;
+                }
+                continue;
+            }
+            if !invocation.deadline.allows(self.clock.now()) {
+                hand.let_go(self.clock.now()).await?;
+                return Err(Error::transient("the deadline is too near for the next step"));
+            }
+            match self.step(hand, n, counters, context, invocation).await {
+                Ok(Progress::Next) => {}
+                Ok(Progress::Stopped(reason)) => {
+                    // Somebody must know at once that the responder has stopped responding.
+                    if let Some(finding) = &mut hand.header_mut().finding {
+                        finding.urgency = Urgency::Page;
+                    }
+                    let change = Change::StepHeld { step: n, reason: reason.clone() };
+                    hand.note(change, self.clock.now())?;
+                    stopped = Some(reason);
+                }
+                Err(error) if error.is_transient() => {
+                    hand.let_go(self.clock.now()).await?;
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::error!(step = n, class = error.class().name(), %error, "step failed");
+                    let change = Change::StepFailed { step: n, reason: error.to_string() };
+                    hand.note(change, self.clock.now())?;
+                }
+            }
+        }
+        Ok(stopped)
+    }
+
+    async fn step(
+        &self,
+        hand: &mut Hand,
+        n: u32,
+        counters: &mut Counters,
+        context: &C,
+        invocation: &Invocation,
+    ) -> Result<Progress> {
+        let record = hand.step(n)?.clone();
+        let action = read_back(self.responder.actions(), &record.action, &record.arguments)?;
+        // A plan that was just made needs no second look: what it was made from is `before`. One
+        // that has waited does, for somebody may have put the resource right, or changed it.
+        let fresh = record.status == StepStatus::Planned
+            && hand.header().owner == invocation.owner
+            && hand.header().outcome.is_none()
+            && !hand.was_resumed();
+        if !fresh && !self.look_again(hand, n, action.as_ref(), context).await? {
+            return Ok(Progress::Next);
+        }
+        let change = Change::StepApplying { step: n };
+        let now = self.clock.now();
+        let admitted = hand
+            .write_ahead(change, &mut counters.fights, &mut counters.breaker, &self.limits(), now)
+            .await?;
+        match admitted {
+            Ok(()) => {}
+            Err(Refusal::Locked(until)) => {
+                return Err(Error::transient(format!(
+                    "another incident works on `{}` until {until}",
+                    record.resource
+                )));
+            }
+            Err(Refusal::Fight(reason) | Refusal::Breaker(reason)) => {
+                return Ok(Progress::Stopped(reason));
+            }
+        }
+        match action.apply(context).await {
+            Ok(()) => {}
+            // What is gone needs no change; the fresh describe decides.
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error),
+        }
+        let now = self.clock.now();
+        hand.note(Change::StepApplied { step: n }, now)?;
+        if record.containing {
+            hand.header_mut().contained_at = Some(now);
+        }
+        tracing::info!(step = n, action = %record.action, resource = %record.resource, "applied");
+        let after = self.verify(action.as_ref(), context, invocation).await?;
+        hand.note(Change::StepVerified { step: n, after }, self.clock.now())?;
+        tracing::info!(step = n, "verified");
+        Ok(Progress::Next)
+    }
+
+    /// Looks at the resource again before a step that has waited. Says whether it is still to do.
+    async fn look_again(
+        &self,
+        hand: &mut Hand,
+        n: u32,
+        action: &dyn AnyAction<C>,
+        context: &C,
+    ) -> Result<bool> {
+        let record = hand.step(n)?.clone();
+        let state = action.observe(context).await?;
+        let now = self.clock.now();
+        let begun = matches!(record.status, StepStatus::Applying | StepStatus::Applied);
+        if action.satisfied(&state)? {
+            let change = if begun {
+                Change::StepVerified { step: n, after: state }
+            } else {
+                Change::StepSatisfied { step: n, after: state }
+            };
+            hand.note(change, now)?;
+            return Ok(false);
+        }
+        if !action.same(&state, &record.before)? {
+            return Err(Error::conflict(format!(
+                "`{}` has changed since the plan was made",
+                record.resource
+            )));
+        }
+        // The other lane's role could not repeat the call, and no person has asked it to.
+        let ours = self.lane == Lane::Attended
+            || matches!(record.class, Class::Auto | Class::Guarded | Class::Read);
+        if begun && !ours {
+            let reason = "it was interrupted before the call: approve it again".to_owned();
+            hand.note(Change::StepHeld { step: n, reason }, now)?;
+            return Ok(false);
+        }
+        if record.status == StepStatus::Applied {
+            return Err(Error::conflict(format!(
+                "the change of `{}` was made and is gone again",
+                record.resource
+            )));
+        }
+        Ok(true)
+    }
+
+    /// Looks until the change is seen: a fresh describe, never the mutating call's answer.
+    async fn verify(
+        &self,
+        action: &dyn AnyAction<C>,
+        context: &C,
+        invocation: &Invocation,
+    ) -> Result<Value> {
+        for pause in LOOKS {
+            let state = action.observe(context).await.map_err(|error| match error.class() {
+                ErrorClass::Transient => error,
+                ErrorClass::Denied
+                | ErrorClass::Missing
+                | ErrorClass::Conflict
+                | ErrorClass::Invalid
+                | ErrorClass::Bug => error.context("the change was made but cannot be verified"),
+            })?;
+            if action.satisfied(&state)? {
+                return Ok(state);
+            }
+            if !invocation.deadline.allows(self.clock.now()) {
+                return Err(Error::transient("the deadline is too near to verify the change"));
+            }
+            self.clock.wait(pause).await;
+        }
+        Err(Error::conflict("the change was made but a fresh describe does not show it"))
+    }
+
+    /// Looks until the restored resource is seen as it was before.
+    pub(super) async fn verify_undone(
+        &self,
+        restored: &dyn AnyAction<C>,
+        before: &Value,
+        context: &C,
+    ) -> Result<()> {
+        for pause in LOOKS {
+            let state = restored.observe(context).await?;
+            if restored.same(&state, before)? {
+                return Ok(());
+            }
+            self.clock.wait(pause).await;
+        }
+        Err(Error::conflict("a fresh describe does not show the state before"))
+    }
+}

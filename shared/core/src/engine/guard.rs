@@ -1,0 +1,64 @@
+//! The guards that need no call: what may stop an unattended response before it begins.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::assessment::Scope;
+use crate::candidate::{Candidate, Origin};
+use crate::config::Config;
+use crate::text::safe;
+use crate::words::Mode;
+
+/// What the guards decide by.
+#[derive(Debug)]
+pub(super) struct Guarded<'a> {
+    pub(super) responder: &'a str,
+    pub(super) candidate: &'a Candidate,
+    pub(super) scope: &'a Scope,
+    pub(super) config: &'a Config,
+    pub(super) mode: Mode,
+    /// A claim that was made in time is not held because its resumption comes late.
+    pub(super) first_claim: bool,
+    pub(super) now: Timestamp,
+}
+
+/// Why nothing may run unattended, if so. In order: mode, scope, principals, exemption, age.
+pub(super) fn hold(g: &Guarded<'_>) -> Option<String> {
+    if g.mode != Mode::Enforce {
+        return Some(format!("the mode is `{}`", g.mode));
+    }
+    if !g.scope.production {
+        return Some("the resource is not in the production scope of the policy".to_owned());
+    }
+    if let Some(why) = &g.scope.hands_off {
+        return Some(why.clone());
+    }
+    if g.config.is_protected(&g.candidate.resource) {
+        return Some("the resource is a protected principal".to_owned());
+    }
+    if let Some(exemption) =
+        g.config.exemption_for(g.responder, &g.candidate.account, &g.candidate.resource, g.now)
+    {
+        return Some(format!(
+            "exempt by `{}` ({}, {}) until {}",
+            exemption.id, exemption.owner, exemption.ticket, exemption.expires
+        ));
+    }
+    let Origin::Event { time, actor, .. } = &g.candidate.origin else { return None };
+    if g.first_claim {
+        let max = SignedDuration::from_secs(i64::from(g.config.guards.max_event_age_secs));
+        match time {
+            None => return Some("the record does not say when the call was made".to_owned()),
+            Some(time) if g.now.duration_since(*time) > max => {
+                return Some(format!(
+                    "the event is {} min old, the limit is {} min",
+                    g.now.duration_since(*time).as_mins(),
+                    max.as_mins()
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let own = actor.issuer_arn.as_deref().or(actor.arn.as_deref());
+    own.filter(|arn| g.config.is_own(arn))
+        .map(|arn| format!("the call was made by Backstop's own role `{}`", safe(arn, 120)))
+}

@@ -1,0 +1,380 @@
+//! One candidate from claim to close.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use tracing::Instrument;
+
+use super::guard::{Guarded, hold};
+use super::{Ended, Engine, Invocation};
+use crate::assessment::{Assessment, Finding, Violation};
+use crate::candidate::{Candidate, Origin};
+use crate::error::{Error, Result};
+use crate::event::Request;
+use crate::ident::{Shape, incident_id};
+use crate::incident::Change;
+use crate::journal::{Breaker, Claim, Fights, Hand};
+use crate::plan::{self, StepRecord};
+use crate::report::Reply;
+use crate::words::{Class, Lane, Mode, Outcome, StepStatus, Urgency};
+
+/// The counters of one response, as they were read.
+#[derive(Debug)]
+pub(super) struct Counters {
+    pub(super) fights: (Fights, u64),
+    pub(super) breaker: (Breaker, u64),
+}
+
+/// How one response is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    /// What the class and the guards allow without a person.
+    Unattended,
+    /// Everything that the default option holds: a person started it.
+    Released,
+    /// Nothing: a person wants to see the plan.
+    PlanOnly,
+}
+
+impl<C: Send + Sync + 'static> Engine<C> {
+    /// One candidate from claim to close. What is held in hand still has to be reported.
+    pub(super) async fn respond(
+        &self,
+        candidate: &Candidate,
+        invocation: &Invocation,
+    ) -> Result<Ended> {
+        let run = match self.lane {
+            Lane::Unattended => Run::Unattended,
+            Lane::Attended => Run::PlanOnly,
+        };
+        self.respond_as(candidate, run, invocation).await
+    }
+
+    pub(super) async fn respond_as(
+        &self,
+        candidate: &Candidate,
+        run: Run,
+        invocation: &Invocation,
+    ) -> Result<Ended> {
+        let now = self.clock.now();
+        let id = incident_id(
+            self.name(),
+            super::event_date(candidate, now),
+            &candidate.account,
+            &candidate.region,
+            candidate.origin.key(),
+            &candidate.resource,
+        );
+        let span = tracing::info_span!("incident", incident = %id);
+        self.respond_in(id, candidate, run, invocation).instrument(span).await
+    }
+
+    async fn respond_in(
+        &self,
+        id: String,
+        candidate: &Candidate,
+        run: Run,
+        invocation: &Invocation,
+    ) -> Result<Ended> {
+        let context = self.accounts.open(&candidate.account, &candidate.region, &id).await?;
+        let (who, memory) = (self.claimant(invocation), self.memory());
+        // One round trip: none of these waits for another, and reads harm nobody.
+        let (claim, assessed, fights, breaker) = futures::join!(
+            self.journal.claim(&id, candidate, &who),
+            self.responder.assess(candidate, &context, &memory),
+            self.journal.fights(&candidate.resource),
+            self.journal.breaker(self.name()),
+        );
+        let (mut hand, first_claim) = match claim? {
+            Claim::New(hand) => (*hand, true),
+            Claim::Resumed(hand) => (*hand, false),
+            Claim::Done(header) => return self.duplicate(*header).await,
+            Claim::Leased(until) => {
+                return Err(Error::transient(format!(
+                    "another works on the incident `{id}` until {until}"
+                )));
+            }
+        };
+        if hand.header().outcome.is_some() {
+            return Ok(Ended::of(hand, Vec::new()));
+        }
+        let mut counters = Counters { fights: fights?, breaker: breaker? };
+        if hand.header().plan.is_some() {
+            return self.carry_on(hand, &mut counters, &*context, invocation).await;
+        }
+        let assessment = match assessed {
+            Ok(assessment) => assessment,
+            Err(error) if error.is_transient() => {
+                hand.let_go(self.clock.now()).await?;
+                return Err(error);
+            }
+            Err(error) => Assessment::Unknown(error.to_string()),
+        };
+        match assessment {
+            Assessment::Compliant(reason) => {
+                self.settle(hand, Outcome::Compliant, "compliant", reason, &mut counters).await
+            }
+            Assessment::Unknown(why) => {
+                hand.header_mut().finding = Some(unknown(candidate, &why));
+                let reason = format!("it could not be assessed: {why}");
+                self.settle(hand, Outcome::Held, "unknown", reason, &mut counters).await
+            }
+            Assessment::Violation(violation) => {
+                let held = match run {
+                    Run::Unattended => hold(&Guarded {
+                        responder: self.name(),
+                        candidate,
+                        scope: &violation.scope,
+                        config: &self.config,
+                        mode: self.mode,
+                        first_claim,
+                        now: self.clock.now(),
+                    }),
+                    Run::PlanOnly => Some("a person asked for the plan only".to_owned()),
+                    Run::Released => None,
+                };
+                self.carry_out(hand, *violation, run, held, &mut counters, &*context, invocation)
+                    .await
+            }
+        }
+    }
+
+    /// Ends an incident that needs no plan.
+    async fn settle(
+        &self,
+        mut hand: Hand,
+        outcome: Outcome,
+        verdict: &str,
+        reason: String,
+        counters: &mut Counters,
+    ) -> Result<Ended> {
+        let now = self.clock.now();
+        let change = Change::Assessed { verdict: verdict.to_owned(), reason: reason.clone() };
+        hand.note(change, now)?;
+        hand.close(outcome, &reason, &mut counters.fights, now).await?;
+        tracing::info!(outcome = outcome.name(), reason, "closed");
+        Ok(Ended::of(hand, Vec::new()))
+    }
+
+    /// Makes the plan of a violation and does of it what may be done now.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one decision, used once")]
+    async fn carry_out(
+        &self,
+        mut hand: Hand,
+        violation: Violation<C>,
+        run: Run,
+        held: Option<String>,
+        counters: &mut Counters,
+        context: &C,
+        invocation: &Invocation,
+    ) -> Result<Ended> {
+        let now = self.clock.now();
+        let Violation { finding, steps, choice, scope: _ } = violation;
+        let records: Vec<StepRecord> = steps
+            .iter()
+            .zip(1..)
+            .map(|(step, n)| StepRecord::new(n, step))
+            .collect::<Result<_>>()?;
+        hand.note(
+            Change::Assessed { verdict: "violation".to_owned(), reason: finding.title.clone() },
+            now,
+        )?;
+        let header = hand.header_mut();
+        header.finding = Some(finding);
+        header.mode = Some(self.mode);
+        self.config.hash().clone_into(&mut header.config_hash);
+        if run == Run::Unattended && self.mode == Mode::Observe || records.is_empty() {
+            let reason = if records.is_empty() {
+                "only a person can put it right".to_owned()
+            } else {
+                "the mode is `observe`".to_owned()
+            };
+            hand.close(Outcome::Observed, &reason, &mut counters.fights, now).await?;
+            tracing::info!(outcome = "observed", reason, "closed");
+            return Ok(Ended::of(hand, records));
+        }
+        let resource = hand.header().candidate.resource.clone();
+        let hash = plan::hash(&resource, self.config.hash(), &records)?;
+        let header = hand.header_mut();
+        header.choice.clone_from(&choice);
+        hand.note(
+            Change::Planned {
+                hash: hash.clone(),
+                steps: u32::try_from(records.len()).unwrap_or(u32::MAX),
+            },
+            now,
+        )?;
+        hand.keep_plan(&hash, records);
+        if let Some(reason) = &held {
+            hand.note(Change::Held { reason: reason.clone() }, now)?;
+        }
+        self.hold_steps(&mut hand, run, held.as_deref())?;
+        self.finish(hand, held.as_deref(), &BTreeSet::new(), counters, context, invocation).await
+    }
+
+    /// Marks the steps that wait for a person.
+    fn hold_steps(&self, hand: &mut Hand, run: Run, held: Option<&str>) -> Result<()> {
+        let now = self.clock.now();
+        let default = hand.header().choice.as_ref().map(|c| c.default.clone());
+        let waits: Vec<(u32, String)> = hand
+            .steps()
+            .iter()
+            .filter(|s| s.status == StepStatus::Planned)
+            .filter_map(|step| {
+                let chosen = step.option.is_none() || step.option == default;
+                let reason = match (step.class, held) {
+                    (Class::Human, _) => Some("a person runs it by hand".to_owned()),
+                    (_, Some(reason)) => Some(reason.to_owned()),
+                    (_, None) if run == Run::Released && chosen => None,
+                    (_, None) if run == Run::Released => {
+                        Some("another option was chosen".to_owned())
+                    }
+                    (Class::Auto | Class::Guarded | Class::Read, None) => None,
+                    (Class::Approval | Class::Alert, None) => {
+                        Some("it needs an approval".to_owned())
+                    }
+                };
+                reason.map(|reason| (step.n, reason))
+            })
+            .collect();
+        for (step, reason) in waits {
+            hand.note(Change::StepHeld { step, reason }, now)?;
+        }
+        Ok(())
+    }
+
+    /// Applies what is planned, and of what is held what was released; and closes.
+    pub(super) async fn finish(
+        &self,
+        mut hand: Hand,
+        held: Option<&str>,
+        released: &BTreeSet<u32>,
+        counters: &mut Counters,
+        context: &C,
+        invocation: &Invocation,
+    ) -> Result<Ended> {
+        let stopped = self.execute(&mut hand, released, counters, context, invocation).await?;
+        let now = self.clock.now();
+        let mut outcome = crate::incident::outcome(hand.steps());
+        let plan_only = match self.lane {
+            Lane::Unattended => self.mode == Mode::Plan,
+            Lane::Attended => released.is_empty() && held.is_some(),
+        };
+        if outcome == Outcome::Held && plan_only {
+            outcome = Outcome::Planned;
+        }
+        let reason = stopped
+            .or_else(|| held.map(str::to_owned))
+            .unwrap_or_else(|| why(outcome, hand.steps()));
+        let resource = hand.header().candidate.resource.clone();
+        let plan_hash = plan::held_hash(&resource, self.config.hash(), hand.steps())?;
+        let expiry = SignedDuration::from_secs(i64::from(self.config.guards.approval_expiry_secs));
+        let header = hand.header_mut();
+        header.approvable_until = plan_hash.as_ref().and_then(|_| now.saturating_add(expiry).ok());
+        header.plan_hash = plan_hash;
+        hand.close(outcome, &reason, &mut counters.fights, now).await?;
+        tracing::info!(outcome = outcome.name(), reason, "closed");
+        Ok(Ended::of(hand, Vec::new()))
+    }
+
+    /// Resumes a plan where its last owner stopped.
+    async fn carry_on(
+        &self,
+        mut hand: Hand,
+        counters: &mut Counters,
+        context: &C,
+        invocation: &Invocation,
+    ) -> Result<Ended> {
+        tracing::info!("resumed");
+        let held = (self.lane == Lane::Unattended && self.mode != Mode::Enforce)
+            .then(|| format!("the mode is `{}`", self.mode));
+        self.hold_steps(&mut hand, Run::Unattended, held.as_deref())?;
+        self.finish(hand, held.as_deref(), &BTreeSet::new(), counters, context, invocation).await
+    }
+
+    async fn duplicate(&self, mut header: crate::incident::Header) -> Result<Ended> {
+        let steps = self.journal.show(&header.id).await?.steps;
+        let before = header.outcome.map_or("unfinished", Outcome::name);
+        header.reason = format!("already done: {before}");
+        header.outcome = Some(Outcome::Duplicate);
+        Ok(Ended { hand: None, header, steps })
+    }
+
+    /// What another function asks for. Nothing in it is trusted but that it points somewhere.
+    pub(super) async fn request(
+        &self,
+        request: &Request,
+        invocation: &Invocation,
+    ) -> Result<Reply> {
+        let mut candidate = request.candidate.clone();
+        Shape::Account.check(&candidate.account)?;
+        Shape::Region.check(&candidate.region)?;
+        if !self.config.in_scope(&candidate.account, &candidate.region) {
+            return Ok(Reply::ignored(format!(
+                "{} in {} is not in the scope of the policy",
+                candidate.account, candidate.region
+            )));
+        }
+        candidate.origin = Origin::Request { incident: request.incident.clone() };
+        self.work(&[candidate], invocation).await
+    }
+
+    /// The scheduled pass: resumes what is unfinished, then surveys live state.
+    pub(super) async fn sweep(&self, invocation: &Invocation) -> Result<Reply> {
+        let now = self.clock.now();
+        let mut candidates: Vec<Candidate> = self
+            .journal
+            .unfinished()
+            .await?
+            .into_iter()
+            .filter(|h| h.responder == self.name() && h.lease_until <= now)
+            .map(|h| h.candidate)
+            .collect();
+        for (account, region) in self.config.places() {
+            let context = self.accounts.open(account, region, &invocation.request_id).await?;
+            let memory = self.memory();
+            candidates
+                .extend(self.responder.survey(&context, &memory, &invocation.request_id).await?);
+        }
+        self.work(&candidates, invocation).await
+    }
+}
+
+/// Why an incident ended so, when no guard says.
+fn why(outcome: Outcome, steps: &[StepRecord]) -> String {
+    let failed = steps.iter().find(|s| s.status == StepStatus::Failed);
+    match (outcome, failed) {
+        (_, Some(step)) => format!(
+            "step {} failed: {}",
+            step.n,
+            step.detail.as_deref().unwrap_or("no reason was recorded")
+        ),
+        (Outcome::Contained, None) => "every containing step is verified".to_owned(),
+        (Outcome::Partial, None) => {
+            "some steps are verified, the rest needs an approval".to_owned()
+        }
+        (Outcome::Compliant, None) => "it was already so".to_owned(),
+        (
+            Outcome::Held
+            | Outcome::Planned
+            | Outcome::Observed
+            | Outcome::Failed
+            | Outcome::Undone
+            | Outcome::Duplicate,
+            None,
+        ) => "every step needs an approval".to_owned(),
+    }
+}
+
+/// The finding of a candidate that could not be assessed: somebody must look.
+fn unknown(candidate: &Candidate, why: &str) -> Finding {
+    Finding {
+        signal: candidate.signal.clone(),
+        title: format!("{} could not be assessed", candidate.resource),
+        facts: vec![why.to_owned()],
+        urgency: Urgency::Page,
+        blast_radius: None,
+        follow_up: vec!["look at the resource by hand: nothing was changed".to_owned()],
+        property: "assessment".to_owned(),
+    }
+}

@@ -1,0 +1,225 @@
+//! The notice for the topic and the ticket for OpsCenter, as text. Text that others chose is
+//! shortened and escaped here, at the last moment, for where it is shown.
+
+use serde_json::{Value, json};
+
+use crate::candidate::Origin;
+use crate::incident::Header;
+use crate::plan::StepRecord;
+use crate::text::{markdown, safe};
+use crate::words::{Outcome, StepStatus, Urgency};
+
+/// One notice: all that one event and one function have to say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Which topic.
+    pub urgency: Urgency,
+    /// The subject of an e-mail: ASCII, at most 100 characters (SNS `Publish`).
+    pub subject: String,
+    /// Readable text, for e-mail.
+    pub email: String,
+    /// The schema that Amazon Q Developer in chat applications shows: custom notifications,
+    /// version 1.0.
+    pub chat: Value,
+}
+
+/// One ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The account it is opened in.
+    pub account: String,
+    /// The Region it is opened in.
+    pub region: String,
+    /// The incident.
+    pub incident: String,
+    /// At most 1024 characters (SSM `CreateOpsItem`).
+    pub title: String,
+    /// At most 2048 characters (SSM `CreateOpsItem`).
+    pub description: String,
+    /// Tickets with the same key are the same ticket for as long as it is open.
+    pub dedup: String,
+    /// The ARN it is about.
+    pub resource: String,
+    /// `1` for a page, `3` for a ticket, `4` otherwise.
+    pub severity: &'static str,
+}
+
+/// How many incidents a notice shows in full; SNS takes 256 KB.
+const SHOWN: usize = 20;
+
+impl Notice {
+    /// The notice for what one function has to say about one event.
+    pub fn of(incidents: &[(&Header, &[StepRecord])]) -> Option<Self> {
+        let (first, _) = incidents.first()?;
+        let urgency = incidents.iter().map(|(h, _)| h.urgency()).max()?;
+        let title = headline(first, incidents.len());
+        let mut email = String::new();
+        for (header, steps) in incidents.iter().take(SHOWN) {
+            email.push_str(&body(header, steps, &|text, max| safe(text, max)));
+            email.push('\n');
+        }
+        if incidents.len() > SHOWN {
+            let more = incidents.len() - SHOWN;
+            email.extend(["… and ", &more.to_string(), " more incidents\n"]);
+        }
+        let mut description = String::new();
+        for (header, steps) in incidents.iter().take(5) {
+            description.push_str(&body(header, steps, &markdown));
+            description.push('\n');
+        }
+        let mut subject: String = format!("[{urgency}] {title}")
+            .chars()
+            .map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' })
+            .collect();
+        subject.truncate(100);
+        let chat = json!({
+            "version": "1.0",
+            "source": "custom",
+            "id": first.id,
+            "content": {
+                "textType": "client-markdown",
+                "title": format!("{} {}", mark(urgency), markdown(&title, 200)),
+                "description": shorten(&description, 7000),
+                "nextSteps": next_steps(first),
+                "keywords": [first.control, first.responder, urgency.name()],
+            },
+            "metadata": {
+                "threadId": first.id,
+                "summary": markdown(&title, 200),
+                "eventType": first.control,
+                "relatedResources": incidents.iter().take(SHOWN)
+                    .map(|(h, _)| h.candidate.resource.clone()).collect::<Vec<_>>(),
+                "additionalContext": {
+                    "account": first.candidate.account,
+                    "region": first.candidate.region,
+                    "outcome": first.outcome.map(Outcome::name),
+                },
+            },
+        });
+        Some(Self { urgency, subject, email, chat })
+    }
+}
+
+impl Ticket {
+    /// The ticket for one incident.
+    pub fn of(header: &Header, steps: &[StepRecord]) -> Self {
+        let property = header.finding.as_ref().map_or("assessment", |f| &f.property);
+        let candidate = &header.candidate;
+        let description = body(header, steps, &|text, max| safe(text, max));
+        Self {
+            account: candidate.account.clone(),
+            region: candidate.region.clone(),
+            incident: header.id.clone(),
+            title: shorten(&headline(header, 1), 1024),
+            description: shorten(&description, 2048),
+            dedup: crate::ident::sha256(
+                [&candidate.account, &candidate.region, &candidate.resource, property]
+                    .map(|part| format!("{}:{part}", part.len()))
+                    .concat()
+                    .as_bytes(),
+            ),
+            resource: candidate.resource.clone(),
+            severity: match header.urgency() {
+                Urgency::Page => "1",
+                Urgency::Ticket => "3",
+                Urgency::Info => "4",
+            },
+        }
+    }
+}
+
+fn mark(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Page => "🚨",
+        Urgency::Ticket => "🎫",
+        Urgency::Info => "ℹ️",
+    }
+}
+
+fn headline(header: &Header, count: usize) -> String {
+    let outcome = header.outcome.map_or("open", Outcome::name);
+    let title = header.finding.as_ref().map_or(header.reason.as_str(), |f| f.title.as_str());
+    let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+    format!("{} {outcome}: {}{more}", header.responder, safe(title, 160))
+}
+
+/// The text for one incident; `show` makes text of others safe for where it is shown.
+fn body(header: &Header, steps: &[StepRecord], show: &dyn Fn(&str, usize) -> String) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        text.extend([&format!("{label:<10} {value}"), "\n"]);
+    };
+    let candidate = &header.candidate;
+    if let Some(finding) = &header.finding {
+        line("what", &show(&finding.title, 300));
+        for fact in &finding.facts {
+            line("", &show(fact, 300));
+        }
+    }
+    line(
+        "where",
+        &format!("{} ({} {})", show(&candidate.resource, 200), candidate.account, candidate.region),
+    );
+    match &candidate.origin {
+        Origin::Event { name, time, actor, .. } => {
+            let who = actor.arn.as_deref().or(actor.invoked_by.as_deref()).unwrap_or("unknown");
+            let ip = actor.source_ip.as_deref().unwrap_or("an unknown address");
+            let at = time.map_or_else(|| "at an unknown time".to_owned(), |t| t.to_string());
+            line("who", &format!("{} from {}", show(who, 200), show(ip, 60)));
+            line("when", &format!("{at}, by {}", show(name, 60)));
+        }
+        Origin::Sweep { .. } => line("found", "by the sweep, not by an event"),
+        Origin::Person { claimed, reason, .. } => {
+            line("started", &format!("by {} ({}), claimed", show(claimed, 60), show(reason, 200)));
+        }
+        Origin::Request { incident } => line("asked by", &show(incident, 100)),
+    }
+    line(
+        "outcome",
+        &format!("{}: {}", header.outcome.map_or("open", Outcome::name), show(&header.reason, 300)),
+    );
+    if let Some(radius) = header.finding.as_ref().and_then(|f| f.blast_radius.as_deref()) {
+        line("touches", &show(radius, 300));
+    }
+    for step in steps {
+        line(
+            &format!("step {}", step.n),
+            &format!("[{}] {} ({})", step.status, show(&step.summary, 200), step.class),
+        );
+        line("", &show(&step.reason, 300));
+        if let Some(detail) = &step.detail {
+            line("", &show(detail, 300));
+        }
+        line("", &show(&step.command, 400));
+        if let (StepStatus::Verified, Some(undo)) = (step.status, &step.undo_command) {
+            line("  undo", &show(undo, 400));
+        }
+    }
+    for follow_up in header.finding.iter().flat_map(|f| &f.follow_up) {
+        line("then", &show(follow_up, 400));
+    }
+    line("incident", &header.id);
+    for step in next_steps(header) {
+        line("next", &step);
+    }
+    text
+}
+
+/// Lines to paste. Ids are ours: nothing of others stands in them.
+fn next_steps(header: &Header) -> Vec<String> {
+    let mut lines = vec![format!("backstop show {}", header.id)];
+    if header.plan_hash.is_some() {
+        lines.push(format!("backstop approve {}", header.id));
+    }
+    if matches!(header.outcome, Some(Outcome::Contained | Outcome::Partial)) {
+        lines.push(format!("backstop undo {}", header.id));
+    }
+    lines
+}
+
+fn shorten(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+}

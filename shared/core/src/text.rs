@@ -1,0 +1,69 @@
+//! Text that other people chose, made safe to show: names, descriptions, user agents.
+
+/// `text` without control or invisible formatting characters, at most `max` characters long.
+pub fn safe(text: &str, max: usize) -> String {
+    let mut shown = String::with_capacity(text.len().min(max));
+    for (n, c) in text.chars().enumerate() {
+        if n == max {
+            shown.push('…');
+            break;
+        }
+        // Bidirectional overrides and zero-width characters make a name read as another.
+        let hidden = c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        shown.push(if hidden { '\u{fffd}' } else { c });
+    }
+    shown
+}
+
+/// `text` made safe, with the characters escaped that mean something in the Markdown that Amazon Q
+/// and Slack render: no links, no mentions, no code.
+pub fn markdown(text: &str, max: usize) -> String {
+    let mut shown = String::new();
+    for c in safe(text, max).chars() {
+        match c {
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '|' | '~' => {
+                shown.push('\\');
+                shown.push(c);
+            }
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            '&' => shown.push_str("&amp;"),
+            '@' => shown.push_str("@\u{200b}"),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
+/// `word` quoted for a POSIX shell.
+pub fn shell(word: &str) -> String {
+    let plain = !word.is_empty()
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&b));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_is_shortened_and_stripped() {
+        assert_eq!(safe("a\nb\u{202e}c", 10), "a\u{fffd}b\u{fffd}c");
+        assert_eq!(safe("abcdef", 3), "abc…");
+        assert_eq!(markdown("<!channel> [x](y)", 40), r"&lt;!channel&gt; \[x\]\(y\)");
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        for (word, quoted) in [
+            ("sg-0abc", "sg-0abc"),
+            ("", "''"),
+            ("it's $(id)", r"'it'\''s $(id)'"),
+            ("a b", "'a b'"),
+            ("*", "'*'"),
+        ] {
+            assert_eq!(shell(word), quoted);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What tests and the demo share: the local AWS, scenes in it, records as AWS emits them, faults,
+//! and the suite that every journal store passes. Everything here panics or fails with a message
+//! that names what went wrong; nothing here is deployed.
+
+pub mod conformance;
+pub mod faults;
+pub mod local;
+pub mod machine;
+pub mod records;
+pub mod scene;
+
+pub use faults::{Fault, Faults};
+pub use local::{Call, Local};
+pub use machine::{Machine, StillClock};
+pub use scene::Scene;
+
+pub mod deploy;
+pub mod policy;
+pub mod wait;

@@ -1,0 +1,399 @@
+//! The engine over the local AWS: guards, modes, lanes, redelivery, resumption, reports.
+
+use backstop_aws::Connection;
+use backstop_core::error::Class as ErrorClass;
+use backstop_core::incident::Change;
+use backstop_core::words::{Mode, Outcome, StepStatus, Urgency};
+use backstop_testkit::machine::How;
+use backstop_testkit::scene::Allow;
+use backstop_testkit::{Fault, Faults, Machine, Scene};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use ssh_access::SshAccess;
+
+use crate::ssh_access::{deliver, machine, one};
+
+/// A group with a rule that the event opened.
+async fn opened(scene: &Scene, name: &str) -> (String, Value) {
+    let group = scene.group(name).await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let event = scene.recorded().authorized(&group, &[rule]);
+    (group, event)
+}
+
+const OPEN: [&str; 1] = ["tcp 22 from 0.0.0.0/0"];
+
+#[tokio::test]
+async fn observe_and_plan_modes_make_no_mutating_call() {
+    let scene = Scene::new().await.unwrap();
+    for (mode, outcome) in [(Mode::Observe, Outcome::Observed), (Mode::Plan, Outcome::Planned)] {
+        let (group, event) = opened(&scene, mode.name()).await;
+        let mark = scene.mark().unwrap();
+        let how = How::default().mode(mode);
+        let incident = deliver(&scene, &how, &event).await.unwrap();
+        assert_eq!(incident.outcome, Some(outcome), "{mode}: {}", incident.reason);
+        assert_eq!(incident.plan_hash.is_some(), mode == Mode::Plan, "{mode}");
+        assert!(scene.changes(mark).unwrap().is_empty(), "{mode}");
+        assert_eq!(scene.rules(&group).await.unwrap(), OPEN);
+        assert_eq!(scene.notices(mark).unwrap()[0].0, "page", "{mode}: people are told");
+        let shown = machine(&scene, &how).unwrap().engine.journal.show(&incident.id).await.unwrap();
+        assert_eq!(shown.steps.is_empty(), mode == Mode::Observe, "{mode}: what is kept");
+    }
+}
+
+#[tokio::test]
+async fn each_guard_holds_and_says_why() {
+    let scene = Scene::new().await.unwrap();
+    let group_arn =
+        |group: &str| format!("arn:aws:ec2:eu-west-1:{}:security-group/{group}", scene.id());
+    // An event that is six hours late.
+    let group = scene.group("late").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let late = Timestamp::now().saturating_sub(SignedDuration::from_hours(6)).unwrap();
+    let event = scene.recorded_at(late).authorized(&group, &[rule]);
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.reason, "the event is 360 min old, the limit is 15 min");
+
+    // Backstop's own role.
+    let (_, mut event) = opened(&scene, "own").await;
+    event["detail"]["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] =
+        json!(format!("arn:aws:iam::{}:role/backstop-ssh-access-attended", scene.id()));
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Held));
+    assert!(incident.reason.contains("Backstop's own role"), "{}", incident.reason);
+
+    // An exemption suppresses the action, never the alert.
+    let (group, event) = opened(&scene, "exempt").await;
+    let how = How::default().and(&format!(
+        "[[exemption]]\nid = \"bastion\"\nresponder = \"ssh-access\"\nresource = \"{}\"\n\
+         owner = \"net\"\nreason = \"until it is retired\"\nticket = \"NET-1\"\n\
+         expires = \"2099-01-31\"\n",
+        group_arn(&group)
+    ));
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &how, &event).await.unwrap();
+    assert!(incident.reason.starts_with("exempt by `bastion`"), "{}", incident.reason);
+    assert_eq!(scene.notices(mark).unwrap()[0].0, "page");
+    assert!(scene.changes(mark).unwrap().is_empty());
+
+    // Outside production.
+    let (_, event) = opened(&scene, "elsewhere").await;
+    let mut how = How::default();
+    how.policy = how.policy.replace("everything = true", "vpcs = [\"vpc-0123456789abcdef0\"]");
+    let incident = deliver(&scene, &how, &event).await.unwrap();
+    assert_eq!(incident.reason, "the resource is not in the production scope of the policy");
+    assert_eq!(incident.urgency, Urgency::Ticket);
+}
+
+#[tokio::test]
+async fn the_third_remediation_within_an_hour_is_a_fight() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("fought").await.unwrap();
+    let unattended = machine(&scene, &How::default()).unwrap();
+    for round in 1..=3 {
+        let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+        let event = scene.recorded().authorized(&group, &[rule]);
+        let mark = scene.mark().unwrap();
+        let incident = one(unattended.invoke(&event).await.unwrap()).unwrap();
+        if round < 3 {
+            assert_eq!(incident.outcome, Some(Outcome::Contained), "round {round}");
+        } else {
+            assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+            assert!(incident.reason.starts_with("remediation fight"), "{}", incident.reason);
+            assert_eq!(incident.urgency, Urgency::Page);
+            assert!(scene.changes(mark).unwrap().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_circuit_breaker_degrades_to_plan_and_pages() {
+    let scene = Scene::new().await.unwrap();
+    let how = How::default().and("[guards]\nactions_per_10_min = 2\n");
+    let unattended = machine(&scene, &how).unwrap();
+    for n in 0..3 {
+        let (group, event) = opened(&scene, &format!("g{n}")).await;
+        let incident = one(unattended.invoke(&event).await.unwrap()).unwrap();
+        if n < 2 {
+            assert_eq!(incident.outcome, Some(Outcome::Contained));
+        } else {
+            assert!(incident.reason.starts_with("circuit breaker: 2 actions"), "{incident:?}");
+            assert_eq!(scene.rules(&group).await.unwrap(), OPEN);
+            assert!(incident.plan_hash.is_some(), "the plan can be approved");
+        }
+    }
+}
+
+#[tokio::test]
+async fn redelivery_changes_nothing_however_late() {
+    let scene = Scene::new().await.unwrap();
+    let (_, event) = opened(&scene, "web").await;
+    let unattended = machine(&scene, &How::default()).unwrap();
+    let first = one(unattended.invoke(&event).await.unwrap()).unwrap();
+    let before = unattended.engine.journal.show(&first.id).await.unwrap();
+    let mark = scene.mark().unwrap();
+    unattended.clock.forward(SignedDuration::from_hours(20));
+    let again = one(unattended.invoke(&event).await.unwrap()).unwrap();
+    assert_eq!(again.id, first.id);
+    assert_eq!(again.outcome, Some(Outcome::Duplicate));
+    assert!(scene.changes(mark).unwrap().is_empty());
+    assert!(scene.notices(mark).unwrap().is_empty());
+    assert_eq!(unattended.engine.journal.show(&first.id).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn the_same_open_plan_does_not_page_twice() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "10.0.0.0/8")).await.unwrap();
+    let one_event = scene.recorded().authorized(&group, std::slice::from_ref(&rule));
+    let other_event = scene.recorded().authorized(&group, &[rule]);
+    let first = deliver(&scene, &How::default(), &one_event).await.unwrap();
+    let mark = scene.mark().unwrap();
+    let second = deliver(&scene, &How::default(), &other_event).await.unwrap();
+    assert_eq!(first.outcome, Some(Outcome::Held));
+    assert_eq!(second.outcome, Some(Outcome::Duplicate), "{}", second.reason);
+    assert!(second.reason.contains(&first.id));
+    assert!(scene.notices(mark).unwrap().is_empty());
+}
+
+/// An engine over a connection with faults.
+fn faulty(scene: &Scene) -> (Machine, Faults) {
+    let faults = Faults::around(scene.connection.http());
+    let connection: Connection = scene.connection.clone().with_http(faults.client());
+    // Many cases share an account: its breaker must not be what stops them.
+    let how = How::default().and("[guards]\nactions_per_10_min = 1000\nactions_per_hour = 1000\n");
+    let machine = Machine::over(Box::new(SshAccess), scene, &connection, &how).unwrap();
+    (machine, faults)
+}
+
+/// Whatever call fails, however it fails: after a retry, the end state is that of the run without
+/// a fault, or a stated failure with nothing half-done and unrecorded.
+#[tokio::test]
+async fn every_call_may_fail_and_the_retry_ends_where_the_first_would_have() {
+    let scene = Scene::new().await.unwrap();
+    let (_, event) = opened(&scene, "base").await;
+    let (base, faults) = faulty(&scene);
+    faults.clear();
+    one(base.invoke(&event).await.unwrap()).unwrap();
+    let calls = faults.made();
+    let mut cases = 0;
+    for (n, call) in calls.iter().enumerate() {
+        for fault in [Fault::Before, Fault::After, Fault::Throttled] {
+            let (group, event) = opened(&scene, &format!("g{n}-{fault:?}")).await;
+            let (machine, faults) = faulty(&scene);
+            faults.fail(n, fault);
+            let first = machine.invoke(&event).await;
+            faults.clear();
+            // Lambda retries after a minute; by then the lease has expired.
+            machine.clock.forward(SignedDuration::from_mins(1));
+            let case = format!("{fault:?} at call {n} ({call})");
+            if first.is_err() {
+                let again = machine.invoke(&event).await;
+                let again = one(again.unwrap_or_else(|e| panic!("{case}: retry: {e}"))).unwrap();
+                assert!(
+                    matches!(again.outcome, Some(Outcome::Contained | Outcome::Duplicate)),
+                    "{case}: {again:?}"
+                );
+            }
+            assert!(scene.rules(&group).await.unwrap().is_empty(), "{case}: still open");
+            let date = Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+            let incident = machine
+                .engine
+                .journal
+                .day(date)
+                .await
+                .unwrap()
+                .into_iter()
+                .find(|h| h.candidate.resource.ends_with(&group))
+                .unwrap_or_else(|| panic!("{case}: no incident"));
+            assert_eq!(incident.outcome, Some(Outcome::Contained), "{case}");
+            assert!(incident.reported, "{case}: nobody was told");
+            let shown = machine.engine.journal.show(&incident.id).await.unwrap();
+            assert_eq!(shown.steps[0].status, StepStatus::Verified, "{case}");
+            cases += 1;
+        }
+    }
+    println!("{cases} (call × fault) cases over {} calls: {calls:?}", calls.len());
+    assert!(cases >= 24, "the faults were not injected");
+}
+
+#[tokio::test]
+async fn a_refused_containment_is_a_failed_step_and_pages() {
+    let scene = Scene::new().await.unwrap();
+    let (group, event) = opened(&scene, "web").await;
+    scene
+        .local
+        .fail(scene.id(), "ec2", "RevokeSecurityGroupIngress", 1, 403, "UnauthorizedOperation")
+        .unwrap();
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Failed));
+    assert_eq!(incident.steps[0].status, StepStatus::Failed);
+    assert!(incident.reason.contains("access denied"), "{}", incident.reason);
+    assert_eq!(scene.rules(&group).await.unwrap(), OPEN);
+    assert_eq!(scene.notices(mark).unwrap()[0].0, "page");
+}
+
+#[tokio::test]
+async fn a_notice_that_is_refused_fails_the_invocation_but_not_the_containment() {
+    let scene = Scene::new().await.unwrap();
+    let (group, event) = opened(&scene, "web").await;
+    scene.local.fail(scene.id(), "sns", "Publish", 1, 403, "AuthorizationError").unwrap();
+    let unattended = machine(&scene, &How::default()).unwrap();
+    let error = unattended.invoke(&event).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Denied);
+    assert!(error.to_string().starts_with("what was done is recorded"), "{error}");
+    assert!(scene.rules(&group).await.unwrap().is_empty(), "contained all the same");
+    let mark = scene.mark().unwrap();
+    unattended.clock.forward(SignedDuration::from_mins(1));
+    let told = one(unattended.invoke(&event).await.unwrap()).unwrap();
+    assert_eq!(told.outcome, Some(Outcome::Contained), "the retry only tells");
+    assert_eq!(scene.notices(mark).unwrap().len(), 1);
+    assert!(scene.changes(mark).unwrap().is_empty());
+    let shown = unattended.engine.journal.show(&told.id).await.unwrap();
+    let failed =
+        |e: &&backstop_core::incident::Entry| matches!(e.change, Change::ReportFailed { .. });
+    assert_eq!(shown.entries.iter().filter(failed).count(), 1);
+}
+
+#[tokio::test]
+async fn a_rule_that_was_changed_before_the_resumption_is_left_alone() {
+    let scene = Scene::new().await.unwrap();
+    let (group, event) = opened(&scene, "web").await;
+    let (machine, faults) = faulty(&scene);
+    // The call of the containment never arrives.
+    let base = {
+        let (other_group, other) = opened(&scene, "other").await;
+        faults.clear();
+        machine.invoke(&other).await.unwrap();
+        drop(other_group);
+        faults.made()
+    };
+    let at = base.iter().position(|c| c == "RevokeSecurityGroupIngress").unwrap();
+    faults.fail(at, Fault::Before);
+    machine.invoke(&event).await.unwrap_err();
+    faults.clear();
+    let rule = backstop_actions::ec2::rules_of(&scene.account, &group)
+        .await
+        .unwrap()
+        .into_iter()
+        .find(|r| !r.is_egress)
+        .unwrap();
+    scene.widen(&group, &rule.id, 22, "10.0.0.0/8").await.unwrap();
+    machine.clock.forward(SignedDuration::from_mins(1));
+    let incident = one(machine.invoke(&event).await.unwrap()).unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Failed), "{}", incident.reason);
+    assert!(incident.reason.contains("has changed since the plan was made"), "{}", incident.reason);
+    assert_eq!(scene.rules(&group).await.unwrap(), ["tcp 22 from 10.0.0.0/8"]);
+}
+
+#[tokio::test]
+async fn two_deliveries_at_once_contain_once() {
+    let scene = Scene::new().await.unwrap();
+    let (group, event) = opened(&scene, "web").await;
+    let (one_machine, other) =
+        (machine(&scene, &How::default()).unwrap(), machine(&scene, &How::default()).unwrap());
+    let mark = scene.mark().unwrap();
+    let (a, b) = tokio::join!(one_machine.invoke(&event), other.invoke(&event));
+    let outcomes: Vec<_> = [a, b].into_iter().map(|r| r.map(|r| r.incidents[0].outcome)).collect();
+    let contained = outcomes.iter().filter(|o| matches!(o, Ok(Some(Outcome::Contained)))).count();
+    assert_eq!(contained, 1, "{outcomes:?}");
+    assert_eq!(scene.changes(mark).unwrap(), ["ec2:RevokeSecurityGroupIngress"]);
+    assert!(scene.rules(&group).await.unwrap().is_empty());
+    assert_eq!(scene.notices(mark).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_sweep_resumes_what_was_interrupted() {
+    let scene = Scene::new().await.unwrap();
+    let (group, event) = opened(&scene, "web").await;
+    let (machine, faults) = faulty(&scene);
+    let calls = {
+        let (_, other) = opened(&scene, "other").await;
+        faults.clear();
+        machine.invoke(&other).await.unwrap();
+        faults.made()
+    };
+    let at = calls.iter().position(|c| c == "RevokeSecurityGroupIngress").unwrap();
+    faults.fail(at, Fault::After);
+    machine.invoke(&event).await.unwrap_err();
+    faults.clear();
+    machine.clock.forward(SignedDuration::from_mins(1));
+    let swept = machine.invoke(&json!({ "backstop": { "sweep": {} } })).await.unwrap();
+    let incident = one(swept).unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Contained), "{}", incident.reason);
+    assert!(scene.rules(&group).await.unwrap().is_empty());
+    assert!(machine.engine.journal.unfinished().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_containing_call_comes_after_three_round_trips() {
+    let scene = Scene::new().await.unwrap();
+    let (_, event) = opened(&scene, "web").await;
+    let (machine, faults) = faulty(&scene);
+    faults.clear();
+    machine.invoke(&event).await.unwrap();
+    let calls = faults.made();
+    let at = calls.iter().position(|c| c == "RevokeSecurityGroupIngress").unwrap();
+    let mut first: Vec<&str> = calls[..at - 1].iter().map(String::as_str).collect();
+    first.sort_unstable();
+    assert_eq!(
+        first,
+        [
+            "DescribeNetworkInterfaces",
+            "DescribeSecurityGroupRules",
+            "DescribeSecurityGroups",
+            "GetItem",
+            "GetItem",
+            "PutItem",
+        ],
+        "claim and reads run together"
+    );
+    assert_eq!(calls[at - 1], "TransactWriteItems", "the write-ahead");
+}
+
+#[tokio::test]
+async fn a_deadline_that_is_too_near_stops_before_the_change_and_resumes() {
+    let scene = Scene::new().await.unwrap();
+    let (group, event) = opened(&scene, "web").await;
+    let unattended = machine(&scene, &How::default()).unwrap();
+    let mut invocation = unattended.invocation();
+    let now = unattended.engine.clock.now();
+    invocation.deadline = backstop_core::clock::Deadline::of(
+        now.saturating_add(SignedDuration::from_secs(5)).unwrap(),
+        now,
+    );
+    let error = unattended.engine.handle(&event.to_string(), &invocation).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    assert_eq!(scene.rules(&group).await.unwrap(), OPEN);
+    let incident = one(unattended.invoke(&event).await.unwrap()).unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Contained), "{}", incident.reason);
+}
+
+#[tokio::test]
+async fn a_ticket_is_opened_once_for_the_same_thing() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let unattended = machine(&scene, &How::default()).unwrap();
+    for _ in 0..2 {
+        let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+        let event = scene.recorded().authorized(&group, &[rule]);
+        unattended.invoke(&event).await.unwrap();
+    }
+    let calls = scene.calls(0).unwrap();
+    let created: Vec<_> = calls.iter().filter(|c| c.operation == "CreateOpsItem").collect();
+    assert_eq!(created.len(), 2);
+    assert_eq!(created.iter().filter(|c| c.error.is_none()).count(), 1, "{created:?}");
+    let ids: Vec<_> = unattended
+        .engine
+        .journal
+        .day(Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date())
+        .await
+        .unwrap()
+        .into_iter()
+        .filter_map(|h| h.ops_item)
+        .collect();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1], "both incidents stand under the same OpsItem");
+}

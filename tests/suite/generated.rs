@@ -1,0 +1,70 @@
+//! Files that are derived from the code are fresh. `make generate` writes them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Whether a test's name begins with a spec id: `s2_1_…`, `r2_1a_…`, `x2_14_…`.
+fn is_scenario(name: &str) -> bool {
+    let mut parts = name.splitn(3, '_');
+    let (Some(control), Some(number), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let digits = number.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    control.len() == 2
+        && control.starts_with(['s', 't', 'r', 'x'])
+        && control.ends_with(|c: char| c.is_ascii_digit())
+        && !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how `make generate` asks for the file")]
+fn generated_scenarios_are_fresh() {
+    let mut files = Vec::new();
+    for folder in ["shared", "functions", "cli", "tests"] {
+        rust_files(&root().join(folder), &mut files);
+    }
+    let mut names = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut is_test = false;
+        for line in text.lines().map(str::trim) {
+            if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                is_test = true;
+            } else if let Some(rest) =
+                line.strip_prefix("fn ").or_else(|| line.strip_prefix("async fn "))
+            {
+                let name = rest.split('(').next().unwrap_or_default();
+                if is_test && is_scenario(name) {
+                    names.insert(name.to_owned());
+                }
+                is_test = false;
+            }
+        }
+    }
+    let fresh: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
+    let path = root().join("cli/catalogue/scenarios.txt");
+    if std::env::var_os("BACKSTOP_BLESS").is_some() {
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert!(kept == fresh, "cli/catalogue/scenarios.txt is stale; hint: run `make generate`");
+}

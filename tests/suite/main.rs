@@ -1,0 +1,15 @@
+//! Scenarios per control, the journal's conformance, the real binaries, the catalogue.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test panics where it fails, and prints what it found"
+)]
+
+mod bad_input; // what wrong input gets
+mod engine; // guards, modes, lanes, resumption
+mod generated; // files that are derived from the code
+mod journal; // one suite for both stores
+mod process; // the real binary through EventBridge and Lambda
+mod ssh_access; // aws-work-02

@@ -1,0 +1,261 @@
+//! X2.1 and R2.1a: a rule that opens SSH is authorised.
+
+use backstop_core::words::{Class, Outcome, StepStatus, Urgency};
+use backstop_testkit::Scene;
+use backstop_testkit::machine::How;
+use backstop_testkit::scene::Allow;
+use serde_json::json;
+
+use super::{deliver, machine, one};
+
+#[tokio::test]
+async fn x2_1_a_rule_of_the_event_is_revoked_and_nothing_else() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    scene.allow(&group, Allow::tcp(443, "0.0.0.0/0")).await.unwrap();
+    scene.allow(&group, Allow::tcp(22, "198.51.100.0/24")).await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let event = scene.recorded().authorized(&group, &[rule]);
+    let mark = scene.mark().unwrap();
+
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+
+    assert_eq!(incident.outcome, Some(Outcome::Contained), "{incident:?}");
+    assert_eq!(incident.signal, "X2.1");
+    assert_eq!(incident.urgency, Urgency::Page);
+    assert_eq!(incident.plan_hash, None, "nothing is left to approve");
+    assert_eq!(incident.steps.len(), 1);
+    let step = &incident.steps[0];
+    assert_eq!((step.class, step.status), (Class::Auto, StepStatus::Verified));
+    assert_eq!(step.action, "ec2.security-group-rule.revoke/1");
+    assert_eq!(step.after, Some(json!(null)));
+    assert_eq!(
+        scene.rules(&group).await.unwrap(),
+        ["tcp 22 from 198.51.100.0/24", "tcp 443 from 0.0.0.0/0"],
+        "only the rule of the event goes; an older one is not touched"
+    );
+    assert_eq!(scene.changes(mark).unwrap(), ["ec2:RevokeSecurityGroupIngress"]);
+    let notices = scene.notices(mark).unwrap();
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert_eq!(notices[0].0, "page");
+    assert!(notices[0].1.contains("assumed-role/deployer/alice"), "{}", notices[0].1);
+    assert!(notices[0].1.contains(&incident.id), "{}", notices[0].1);
+}
+
+#[tokio::test]
+async fn x2_1_the_flat_form_of_the_request_and_ipv6_are_found() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let v4 = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let flat = scene.recorded().authorized_flat(&group, &v4);
+    let incident = deliver(&scene, &How::default(), &flat).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Contained));
+
+    let v6 = scene.allow(&group, Allow::tcp(22, "::/0")).await.unwrap();
+    let event = scene.recorded().authorized(&group, &[v6]);
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Contained));
+    assert!(scene.rules(&group).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn x2_1_one_record_with_several_rules_is_one_incident_with_a_step_each() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let mut rules = Vec::new();
+    for source in ["0.0.0.0/0", "::/0", "203.0.113.0/24", "10.0.0.0/8"] {
+        rules.push(scene.allow(&group, Allow::tcp(22, source)).await.unwrap());
+    }
+    rules.push(scene.allow(&group, Allow::tcp(443, "0.0.0.0/0")).await.unwrap());
+    let event = scene.recorded().authorized(&group, &rules);
+
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+
+    assert_eq!(incident.outcome, Some(Outcome::Partial), "{}", incident.reason);
+    let classes: Vec<Class> = incident.steps.iter().map(|s| s.class).collect();
+    assert_eq!(classes.iter().filter(|c| **c == Class::Auto).count(), 3);
+    assert_eq!(classes.iter().filter(|c| **c == Class::Approval).count(), 1);
+    assert!(incident.plan_hash.is_some(), "the internal source waits for an approval");
+    assert_eq!(
+        scene.rules(&group).await.unwrap(),
+        ["tcp 22 from 10.0.0.0/8", "tcp 443 from 0.0.0.0/0"]
+    );
+}
+
+/// Every row of spec §3.4 that is not exactly TCP 22 from a public source.
+#[tokio::test]
+async fn r2_1a_what_is_not_exactly_tcp_22_is_held_with_its_plan() {
+    let scene = Scene::new().await.unwrap();
+    for (n, (allow, urgency, why)) in [
+        (
+            Allow {
+                protocol: "tcp",
+                ports: Some((20, 25)),
+                source: "0.0.0.0/0",
+                description: None,
+            },
+            Urgency::Page,
+            "the ports 20 to 25",
+        ),
+        (
+            Allow { protocol: "tcp", ports: Some((0, 65535)), source: "::/0", description: None },
+            Urgency::Page,
+            "the ports 0 to 65535",
+        ),
+        (
+            Allow { protocol: "-1", ports: None, source: "0.0.0.0/0", description: None },
+            Urgency::Page,
+            "all traffic",
+        ),
+        (Allow::tcp(22, "10.0.0.0/8"), Urgency::Ticket, "its source is internal"),
+        (Allow::tcp(22, "fd00::/8"), Urgency::Ticket, "its source is internal"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let group = scene.group(&format!("g{n}")).await.unwrap();
+        let rule = scene.allow(&group, allow).await.unwrap();
+        let event = scene.recorded().authorized(&group, &[rule]);
+        let mark = scene.mark().unwrap();
+        let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+        assert_eq!(incident.outcome, Some(Outcome::Held), "{allow:?}: {}", incident.reason);
+        assert_eq!(incident.urgency, urgency, "{allow:?}");
+        assert_eq!(incident.steps.len(), 1, "{allow:?}");
+        assert_eq!(incident.steps[0].status, StepStatus::Held);
+        assert!(incident.plan_hash.is_some());
+        assert!(scene.changes(mark).unwrap().is_empty(), "{allow:?}: nothing may be changed");
+        let text = &scene.notices(mark).unwrap()[0].1;
+        assert!(text.contains(why), "{allow:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn r2_1a_what_does_not_admit_ssh_is_no_finding_and_costs_no_call() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    for allow in [
+        Allow::tcp(443, "0.0.0.0/0"),
+        Allow { protocol: "udp", ports: Some((22, 22)), source: "0.0.0.0/0", description: None },
+        Allow { protocol: "icmp", ports: Some((22, -1)), source: "0.0.0.0/0", description: None },
+    ] {
+        let rule = scene.allow(&group, allow).await.unwrap();
+        let event = scene.recorded().authorized(&group, &[rule]);
+        let mark = scene.mark().unwrap();
+        let reply = machine(&scene, &How::default()).unwrap().invoke(&event).await.unwrap();
+        assert_eq!(reply.ignored.as_deref(), Some("no rule in it can admit TCP 22"), "{allow:?}");
+        assert!(scene.calls(mark).unwrap().is_empty(), "{allow:?}: an event of no interest");
+    }
+}
+
+#[tokio::test]
+async fn r2_1a_live_state_decides_not_the_event() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let event = scene.recorded().authorized(&group, std::slice::from_ref(&rule));
+    scene
+        .account
+        .ec2()
+        .revoke_security_group_ingress()
+        .group_id(&group)
+        .security_group_rule_ids(rule.security_group_rule_id().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Compliant), "{}", incident.reason);
+    assert!(scene.changes(mark).unwrap().is_empty());
+    assert!(scene.notices(mark).unwrap().is_empty(), "nobody is called for what is over");
+
+    scene.account.ec2().delete_security_group().group_id(&group).send().await.unwrap();
+    let mut gone = scene.recorded().authorized(&group, &[rule]);
+    gone["detail"]["eventID"] = json!("another");
+    let incident = deliver(&scene, &How::default(), &gone).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Compliant));
+    assert_eq!(incident.reason, format!("the security group {group} is gone"));
+}
+
+#[tokio::test]
+async fn r2_1a_a_record_without_a_rule_set_holds_every_open_rule() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let mut event = scene.recorded().authorized(&group, &[rule]);
+    event["detail"]["responseElements"] = json!({ "requestId": "r", "_return": true });
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+    assert_eq!(incident.steps[0].class, Class::Approval, "which rule was its own is unknown");
+}
+
+#[tokio::test]
+async fn r2_1a_a_group_with_more_interfaces_than_allowed_is_held() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("shared").await.unwrap();
+    scene.launch(3, &group, None).await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let event = scene.recorded().authorized(&group, &[rule]);
+    let how = How::default().and("[ssh-access]\nmax_interfaces = 2\n");
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &how, &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+    let text = &scene.notices(mark).unwrap()[0].1;
+    assert!(text.contains("3 interfaces use the group, the limit is 2"), "{text}");
+    assert!(text.contains("3 network interfaces of 3 instances"), "{text}");
+}
+
+#[tokio::test]
+async fn r2_1a_groups_that_services_manage_are_not_touched() {
+    let scene = Scene::new().await.unwrap();
+    for name in ["eks-remoteAccess-1", "ElasticMapReduce-master", "d-123456_controllers"] {
+        let group = scene.group(name).await.unwrap();
+        let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+        let event = scene.recorded().authorized(&group, &[rule]);
+        let mark = scene.mark().unwrap();
+        let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+        assert_eq!(incident.outcome, Some(Outcome::Held), "{name}: {}", incident.reason);
+        assert!(incident.reason.contains("manages"), "{name}: {}", incident.reason);
+        assert!(scene.changes(mark).unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn r2_1a_the_second_page_of_rules_is_read() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("many").await.unwrap();
+    for n in 0..30 {
+        let source = format!("10.9.{n}.0/24");
+        scene.allow(&group, Allow::tcp(443, &source)).await.unwrap();
+    }
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let mut event = scene.recorded().authorized(&group, &[rule]);
+    event["detail"]["responseElements"] = json!(null);
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+    assert_eq!(incident.steps.len(), 1);
+}
+
+#[tokio::test]
+async fn r2_1a_a_runbook_plans_and_applies_by_hand() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    scene.allow(&group, Allow::tcp(443, "0.0.0.0/0")).await.unwrap();
+    let attended = machine(&scene, &How::default().attended()).unwrap();
+    let run = |apply: bool| {
+        json!({ "backstop": { "run": {
+            "runbook": "ssh-access.revoke-ingress", "target": { "group_id": group },
+            "account": scene.id(), "region": "eu-west-1", "apply": apply,
+            "requested_by": "alice", "reason": "INC-42",
+        }}})
+    };
+    let mark = scene.mark().unwrap();
+    let planned = one(attended.invoke(&run(false)).await.unwrap()).unwrap();
+    assert_eq!(planned.outcome, Some(Outcome::Planned), "{}", planned.reason);
+    assert!(planned.plan_hash.is_some());
+    assert!(scene.changes(mark).unwrap().is_empty());
+
+    let applied = one(attended.invoke(&run(true)).await.unwrap()).unwrap();
+    assert_eq!(applied.outcome, Some(Outcome::Contained), "{}", applied.reason);
+    assert_eq!(scene.rules(&group).await.unwrap(), ["tcp 443 from 0.0.0.0/0"]);
+}
