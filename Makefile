@@ -16,8 +16,8 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: venv
-venv: ## the local AWS's two Python environments
-	@tests/aws/venv.sh
+venv: ## the Python environments of the local AWS, and cargo-lambda
+	@tests/aws/venv.sh gateway moto tools
 
 .PHONY: build
 build: ## build everything, dev profile
@@ -53,11 +53,11 @@ aws-env: ## the export lines that point a function, the CLI or any SDK at it
 .PHONY: watch
 watch: venv ## serve the functions with cargo-lambda, against `make aws`
 	eval "$$($(MAKE) --no-print-directory aws-env)"; \
-	$(BACKSTOP_VENV)/gateway/bin/cargo-lambda lambda watch -A 127.0.0.1 --ignore-changes
+	$(BACKSTOP_VENV)/tools/bin/cargo-lambda lambda watch -A 127.0.0.1 --ignore-changes
 
 .PHONY: invoke
 invoke: venv ## send EVENT to FN, which `make watch` serves
-	$(BACKSTOP_VENV)/gateway/bin/cargo-lambda lambda invoke -A 127.0.0.1 $(FN) --data-file $(EVENT)
+	$(BACKSTOP_VENV)/tools/bin/cargo-lambda lambda invoke -A 127.0.0.1 $(FN) --data-file $(EVENT)
 
 .PHONY: lint
 lint: ## formatting and lints

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Creates or updates the two virtual environments of the local AWS, and prints where they are.
-# Two, because ministack pins an older botocore than moto's. Idempotent: a stamp holds the hash of the requirements.
+# Creates or updates virtual environments, and prints where they are: the two of the local AWS
+# unless others are named. Two, because ministack pins an older botocore than moto's. Idempotent:
+# a stamp holds the hash of the requirements.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,7 +14,8 @@ digest() { "$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv
 exec 9>"$venvs/.lock"
 flock 9 # a second run waits, and then finds the stamp
 
-for name in gateway moto; do
+[[ $# -gt 0 ]] || set -- gateway moto
+for name in "$@"; do
   requirements=$here/requirements-$name.txt
   venv=$venvs/$name
   stamp=$(digest "$requirements")
@@ -21,7 +23,7 @@ for name in gateway moto; do
   echo "installing $name into $venv" >&2
   [[ -x $venv/bin/python ]] || "$python" -m venv "$venv"
   rm -f "$venv/.stamp"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$requirements" >&2
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r "$requirements" >&2
   echo "$stamp" >"$venv/.stamp"
 done
 echo "$venvs"

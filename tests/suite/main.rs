@@ -4,10 +4,12 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::panic,
     reason = "a test panics where it fails, and prints what it found"
 )]
 
 mod bad_input; // what wrong input gets
+mod cli; // the `backstop` command
 mod engine; // guards, modes, lanes, resumption
 mod generated; // files that are derived from the code
 mod journal; // one suite for both stores

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use backstop_core::journal::Journal;
+use backstop_core::responder::Responder;
 use backstop_core::words::{Lane, Outcome};
 use backstop_testkit::Scene;
 use backstop_testkit::deploy::{Deployed, Package};
@@ -109,4 +110,130 @@ async fn the_answer_is_the_documented_one_and_errors_have_a_class() {
         .unwrap_err();
     assert_eq!(refused["errorType"], "invalid", "{refused}");
     assert!(refused["errorMessage"].as_str().unwrap().contains("hint: "), "{refused}");
+}
+
+/// Starts the binary without Lambda: what is wrong with a deployment is said before any event.
+fn starts(environment: &[(&str, &str)]) -> (bool, String) {
+    let done = std::process::Command::new(binary("ssh-access"))
+        .env_clear()
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    (done.status.success(), String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+#[test]
+fn a_wrong_deployment_fails_at_init_and_says_why() {
+    let folder = std::env::temp_dir().join(format!("backstop-init-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let policy = folder.join("backstop.toml");
+    let policy_path = policy.to_str().unwrap();
+    std::fs::write(&policy, POLICY.replace("{account}", "111111111111")).unwrap();
+    let base = [
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "111111111111"),
+        ("AWS_SECRET_ACCESS_KEY", "dummy"),
+        ("BACKSTOP_CONFIG", policy_path),
+        ("BACKSTOP_TABLE", "backstop-journal"),
+        ("BACKSTOP_LANE", "unattended"),
+        ("BACKSTOP_TOPIC_PAGE", "arn:p"),
+        ("BACKSTOP_TOPIC_TICKET", "arn:t"),
+        ("BACKSTOP_TOPIC_INFO", "arn:i"),
+    ];
+    let with = |change: (&'static str, &'static str)| {
+        let mut all = base.to_vec();
+        all.retain(|(name, _)| *name != change.0);
+        if !change.1.is_empty() {
+            all.push(change);
+        }
+        starts(&all)
+    };
+    for (change, said) in [
+        (("BACKSTOP_TABLE", ""), "the environment variable `BACKSTOP_TABLE` is not set"),
+        (("BACKSTOP_LANE", "both"), "`BACKSTOP_LANE` is `both`"),
+        (("BACKSTOP_MODE", "loud"), "`BACKSTOP_MODE` is `loud`"),
+        (("BACKSTOP_CONFIG", "/nowhere.toml"), "cannot read the policy `/nowhere.toml`"),
+        (("BACKSTOP_NOW", "2026-11-23T12:00:00Z"), "`BACKSTOP_NOW` is set, but AWS is not local"),
+    ] {
+        let (fine, out) = with(change);
+        println!("{:<20} {}", change.0, out.trim());
+        assert!(!fine && out.contains(said), "{change:?}: {out}");
+        assert!(out.contains("\"hint\""), "{change:?}: {out}");
+    }
+    std::fs::write(&policy, "mode = \"enforce\"\nnonsense = 1\n").unwrap();
+    let (fine, out) = starts(&base);
+    println!("{:<20} {}", "an unknown key", out.trim());
+    assert!(!fine && out.contains("nonsense"), "{out}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn every_call_is_one_that_the_role_declares() {
+    let scene = Scene::new().await.unwrap();
+    let function = deployed(&scene, &[]).await;
+    let group = scene.group("web").await.unwrap();
+    let instances = scene.launch(1, &group, Some("laptop")).await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let mark = scene.mark().unwrap();
+    for event in
+        [scene.recorded().authorized(&group, &[rule]), scene.recorded().launched(&instances, true)]
+    {
+        function.invoke(&event).await.unwrap().unwrap();
+    }
+    let mut allowed: Vec<&str> = backstop_testkit::policy::statements(
+        SshAccess.manifest(),
+        SshAccess.actions(),
+        Lane::Unattended,
+    )
+    .iter()
+    .flat_map(|statement| statement.actions)
+    .copied()
+    .collect();
+    // A transaction is allowed by what it is made of.
+    allowed.push("dynamodb:TransactWriteItems");
+    let made: Vec<_> = scene
+        .calls(mark)
+        .unwrap()
+        .into_iter()
+        .filter(|c| c.principal.as_deref().is_some_and(|p| p.contains("assumed-role/backstop-")))
+        .collect();
+    assert!(made.len() >= 15, "{}", made.len());
+    for call in made {
+        assert!(allowed.contains(&call.name().as_str()), "{} is not declared", call.name());
+    }
+    assert!(!allowed.contains(&"ec2:AuthorizeSecurityGroupIngress"), "never unattended");
+}
+
+#[tokio::test]
+async fn cargo_lambda_answers_as_the_deployed_function_does() {
+    let scene = Scene::new().await.unwrap();
+    let function = deployed(&scene, &[]).await;
+    let group = scene.group("web").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "10.0.0.0/8")).await.unwrap();
+    let one = scene.recorded().authorized(&group, std::slice::from_ref(&rule));
+    let deployed_answer = function.invoke(&one).await.unwrap().unwrap();
+
+    let other_group = scene.group("other").await.unwrap();
+    let rule = scene.allow(&other_group, Allow::tcp(22, "10.0.0.0/8")).await.unwrap();
+    let other = scene.recorded().authorized(&other_group, &[rule]);
+    let local_answer =
+        backstop_testkit::cargo_lambda::invoke(&scene, "ssh-access", POLICY, &other).await.unwrap();
+
+    // The same but for the ids of what they are about.
+    let shape = |answer: &serde_json::Value| {
+        let incident = &answer["incidents"][0];
+        json!([
+            incident["control"],
+            incident["signal"],
+            incident["urgency"],
+            incident["outcome"],
+            incident["reason"],
+            incident["steps"][0]["action"],
+            incident["steps"][0]["class"],
+            incident["steps"][0]["status"],
+            incident["steps"][0]["before"],
+        ])
+    };
+    assert_eq!(shape(&local_answer), shape(&deployed_answer), "{local_answer}");
+    assert_eq!(local_answer["incidents"][0]["outcome"], "held");
 }

@@ -1,5 +1,6 @@
 //! `aws-work-02`: given what EC2 holds, when the event arrives, then what.
 
+mod detect; // fixtures and real records
 mod launch; // S2.1, T2.1
 mod modify; // X2.2
 mod open; // X2.1, R2.1a

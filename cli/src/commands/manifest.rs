@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use backstop_aws::permissions::ENGINE;
 use serde_json::{Value, json};
 
 use crate::catalogue;
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
                 .map(|kind| json!({ "name": kind.name, "permissions": kind.permissions }))
                 .collect();
             object.insert("actions".to_owned(), json!(actions));
+            object.insert("engine".to_owned(), json!(ENGINE));
         }
         manifests.push(value);
     }

@@ -63,7 +63,7 @@ async fn group(
     memory: &Memory,
 ) -> Result<Assessment<Account>> {
     let Some(live) = read(account, group_id).await? else {
-        return Ok(Assessment::Compliant(format!("the security group {group_id} is gone")));
+        return Ok(Assessment::Absent(format!("the security group {group_id} is gone")));
     };
     let named = candidate.all("rule_id");
     let from_event = matches!(candidate.origin, CandidateOrigin::Event { .. });
@@ -82,11 +82,14 @@ async fn group(
         .filter(|open| !accepted(open, &memory.config))
         .collect();
     if open.is_empty() {
-        return Ok(Assessment::Compliant(if named.is_empty() {
-            format!("no rule of {group_id} admits SSH")
+        let seen = |id: &String| live.rules.iter().any(|rule| rule.id == *id);
+        return Ok(if !named.iter().all(seen) {
+            Assessment::Absent(format!("the rules of the event are gone from {group_id}"))
+        } else if named.is_empty() {
+            Assessment::Compliant(format!("no rule of {group_id} admits SSH"))
         } else {
-            format!("the rules of the event are gone from {group_id}, or admit no SSH")
-        }));
+            Assessment::Compliant(format!("the rules of the event in {group_id} admit no SSH"))
+        });
     }
     if candidate.signal == "X2.2" {
         recall(&mut open, &candidate.resource, memory).await?;
@@ -205,7 +208,7 @@ async fn instances(
     let by_person = matches!(candidate.origin, CandidateOrigin::Person { .. });
     let keyed: Vec<&Launched> = launched.iter().filter(|i| i.key_name.is_some()).collect();
     if launched.is_empty() {
-        return Ok(Assessment::Compliant("the instance is gone".to_owned()));
+        return Ok(Assessment::Absent("the instance is gone".to_owned()));
     }
     if keyed.is_empty() && !by_person {
         return Ok(Assessment::Compliant("the instance has no key pair".to_owned()));

@@ -3,7 +3,7 @@
 use backstop_core::ident::Shape;
 use backstop_core::manifest::{
     Compliance, Manifest, NOT_IN_THE_SOURCE, Parameter, Query, Response, Rule, Runbook, Schedule,
-    Signal, Statement, Threshold,
+    Signal, Statement, Threshold, Use,
 };
 use backstop_core::words::{Class, Severity, Urgency};
 
@@ -42,7 +42,10 @@ pub const MANIFEST: Manifest = Manifest {
         class: Class::Auto,
         title: "revoke port-22 ingress: unattended only what the event opened, exactly TCP 22, \
                 to a public source",
-        actions: &["ec2.security-group-rule.revoke/1", "ec2.security-group-rule.authorize/1"],
+        actions: &[
+            Use { action: "ec2.security-group-rule.revoke/1", class: Class::Auto },
+            Use { action: "ec2.security-group-rule.authorize/1", class: Class::Approval },
+        ],
     }],
     rules: &[
         Rule::api_calls(

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod connect;
 pub mod dynamo;
 pub mod notify;
+pub mod permissions;
 
 pub use account::{Account, Members};
 pub use classify::Classify;

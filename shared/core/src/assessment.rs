@@ -10,6 +10,9 @@ use crate::words::Urgency;
 pub enum Assessment<C> {
     /// Nothing is wrong now, and why that is known.
     Compliant(String),
+    /// What the event names is not there: gone, or not visible yet. The engine looks again while
+    /// the event is young, because EC2 shows a new thing only after a moment.
+    Absent(String),
     /// It cannot be told: neither safe nor guilty. Holds the response and calls a person.
     Unknown(String),
     /// Something is wrong.

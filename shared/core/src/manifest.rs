@@ -78,8 +78,24 @@ pub struct Response {
     pub class: Class,
     /// What it does.
     pub title: &'static str,
-    /// The actions it is made of, by name.
-    pub actions: &'static [&'static str],
+    /// The actions it is made of.
+    pub actions: &'static [Use],
+}
+
+/// How a response uses an action.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Use {
+    /// The action, by name.
+    pub action: &'static str,
+    /// What may run it without a person, at most: what the unattended role holds follows from it.
+    pub class: Class,
+}
+
+impl Use {
+    /// Whether the unattended role may apply it.
+    pub const fn unattended(&self) -> bool {
+        matches!(self.class, Class::Auto | Class::Guarded | Class::Read)
+    }
 }
 
 /// Whether a rule also sees read-only management events.

@@ -1,23 +1,19 @@
 //! The IAM policy of a function, from its manifest: what the deployment will grant, and no more.
 
+use backstop_aws::permissions::ENGINE;
 use backstop_core::action::ActionKind;
 use backstop_core::manifest::{Manifest, Statement};
 use backstop_core::words::Lane;
 use serde_json::{Map, Value, json};
 
-/// The statements of one lane's role: reads, what unattended steps apply, and for people the rest
-/// and undo.
+/// The statements of one lane's role: reads, what may run unattended; for people the rest, and
+/// undo; and what the engine itself needs.
 pub fn statements<C>(manifest: &Manifest, kinds: &[ActionKind<C>], lane: Lane) -> Vec<Statement> {
     let mut all: Vec<Statement> = manifest.reads.to_vec();
-    for response in manifest.responses {
-        for kind in kinds.iter().filter(|kind| response.actions.contains(&kind.name)) {
+    for used in manifest.responses.iter().flat_map(|response| response.actions) {
+        for kind in kinds.iter().filter(|kind| kind.name == used.action) {
             all.extend(kind.permissions.observe);
-            let unattended = matches!(
-                kind.name,
-                // Declared per response and class; only what AUTO steps apply is granted.
-                "ec2.security-group-rule.revoke/1"
-            );
-            if lane == Lane::Attended || unattended {
+            if lane == Lane::Attended || used.unattended() {
                 all.extend(kind.permissions.apply);
             }
             if lane == Lane::Attended {
@@ -25,6 +21,7 @@ pub fn statements<C>(manifest: &Manifest, kinds: &[ActionKind<C>], lane: Lane) -
             }
         }
     }
+    all.extend(ENGINE);
     let mut unique: Vec<Statement> = Vec::new();
     for statement in all {
         if !unique.contains(&statement) {
@@ -34,26 +31,22 @@ pub fn statements<C>(manifest: &Manifest, kinds: &[ActionKind<C>], lane: Lane) -
     unique
 }
 
-/// The policy document for an account and Region, with what the engine itself needs.
+/// The policy document for an account and Region.
 pub fn document(statements: &[Statement], account: &str, region: &str) -> Value {
-    let mut written: Vec<Value> = statements
+    let written: Vec<Value> = statements
         .iter()
         .map(|statement| {
-            let resource = statement
-                .resource
-                .replace("${Partition}", "aws")
-                .replace("${Region}", region)
-                .replace("${Account}", account);
             let mut one = json!({
-                "Effect": "Allow", "Action": statement.actions, "Resource": resource,
+                "Effect": "Allow",
+                "Action": statement.actions,
+                "Resource": resources(statement.resource, account, region),
             });
             let mut conditions: Map<String, Value> = Map::new();
             for condition in statement.conditions {
-                conditions
-                    .entry(condition.operator)
-                    .or_insert_with(|| json!({}))
-                    .as_object_mut()
-                    .map(|of| of.insert(condition.key.to_owned(), json!(condition.values)));
+                let of = conditions.entry(condition.operator).or_insert_with(|| json!({}));
+                if let Some(of) = of.as_object_mut() {
+                    of.insert(condition.key.to_owned(), json!(condition.values));
+                }
             }
             if let (false, Some(object)) = (conditions.is_empty(), one.as_object_mut()) {
                 object.insert("Condition".to_owned(), Value::Object(conditions));
@@ -61,29 +54,24 @@ pub fn document(statements: &[Statement], account: &str, region: &str) -> Value 
             one
         })
         .collect();
-    written.push(json!({
-        "Effect": "Allow",
-        "Action": [
-            "dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:PutItem",
-            "dynamodb:Query", "dynamodb:UpdateItem",
-        ],
-        "Resource": [
-            format!("arn:aws:dynamodb:{region}:{account}:table/backstop-journal"),
-            format!("arn:aws:dynamodb:{region}:{account}:table/backstop-journal/index/*"),
-        ],
-    }));
-    let topics = ["page", "ticket", "info"]
-        .map(|urgency| format!("arn:aws:sns:{region}:{account}:backstop-{urgency}"));
-    written.push(json!({ "Effect": "Allow", "Action": ["sns:Publish"], "Resource": topics }));
-    written.push(json!({
-        "Effect": "Allow",
-        "Action": ["ssm:CreateOpsItem"],
-        "Resource": "*",
-    }));
-    written.push(json!({
-        "Effect": "Allow",
-        "Action": ["sqs:SendMessage"],
-        "Resource": format!("arn:aws:sqs:{region}:{account}:backstop-*-dlq"),
-    }));
     json!({ "Version": "2012-10-17", "Statement": written })
+}
+
+fn resources(resource: &str, account: &str, region: &str) -> Vec<String> {
+    match resource {
+        "${Table}" => {
+            let table = format!("arn:aws:dynamodb:{region}:{account}:table/backstop-journal");
+            vec![format!("{table}/index/*"), table]
+        }
+        "${Topics}" => ["page", "ticket", "info"]
+            .map(|urgency| format!("arn:aws:sns:{region}:{account}:backstop-{urgency}"))
+            .to_vec(),
+        "${DeadLetters}" => vec![format!("arn:aws:sqs:{region}:{account}:backstop-*-dlq")],
+        other => vec![
+            other
+                .replace("${Partition}", "aws")
+                .replace("${Region}", region)
+                .replace("${Account}", account),
+        ],
+    }
 }

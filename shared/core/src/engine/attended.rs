@@ -156,7 +156,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             Assessment::Violation(violation) => {
                 violation.steps.iter().zip(1..).map(|(step, n)| StepRecord::new(n, step)).collect()
             }
-            Assessment::Compliant(_) => Ok(Vec::new()),
+            Assessment::Compliant(_) | Assessment::Absent(_) => Ok(Vec::new()),
             Assessment::Unknown(why) => {
                 Err(Error::conflict(format!("the plan could not be made anew: {why}")))
             }

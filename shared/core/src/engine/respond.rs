@@ -1,6 +1,7 @@
 //! One candidate from claim to close.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use tracing::Instrument;
@@ -16,7 +17,15 @@ use crate::incident::Change;
 use crate::journal::{Breaker, Claim, Fights, Hand};
 use crate::plan::{self, StepRecord};
 use crate::report::Reply;
+use crate::responder::Memory;
 use crate::words::{Class, Lane, Mode, Outcome, StepStatus, Urgency};
+
+/// How long after its event a thing may not be visible yet.
+const YOUNG: SignedDuration = SignedDuration::from_mins(2);
+
+/// The pauses before each further look for it.
+const APPEARS: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// The counters of one response, as they were read.
 #[derive(Debug)]
@@ -102,6 +111,12 @@ impl<C: Send + Sync + 'static> Engine<C> {
         if hand.header().plan.is_some() {
             return self.carry_on(hand, &mut counters, &*context, invocation).await;
         }
+        let assessed = match assessed {
+            Ok(Assessment::Absent(reason)) => {
+                self.look_for(reason, candidate, &context, &memory, invocation).await
+            }
+            assessed => assessed,
+        };
         let assessment = match assessed {
             Ok(assessment) => assessment,
             Err(error) if error.is_transient() => {
@@ -111,7 +126,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             Err(error) => Assessment::Unknown(error.to_string()),
         };
         match assessment {
-            Assessment::Compliant(reason) => {
+            Assessment::Compliant(reason) | Assessment::Absent(reason) => {
                 self.settle(hand, Outcome::Compliant, "compliant", reason, &mut counters).await
             }
             Assessment::Unknown(why) => {
@@ -137,6 +152,33 @@ impl<C: Send + Sync + 'static> Engine<C> {
                     .await
             }
         }
+    }
+
+    /// Looks again for what a young event names: EC2 is eventually consistent, and what was made
+    /// a second ago may not be visible yet. What stays away is gone.
+    async fn look_for(
+        &self,
+        reason: String,
+        candidate: &Candidate,
+        context: &C,
+        memory: &Memory,
+        invocation: &Invocation,
+    ) -> Result<Assessment<C>> {
+        let Origin::Event { time: Some(time), .. } = candidate.origin else {
+            return Ok(Assessment::Absent(reason));
+        };
+        for pause in APPEARS {
+            let now = self.clock.now();
+            if now.duration_since(time) > YOUNG || !invocation.deadline.allows(now) {
+                break;
+            }
+            self.clock.wait(pause).await;
+            let assessment = self.responder.assess(candidate, context, memory).await?;
+            if !matches!(assessment, Assessment::Absent(_)) {
+                return Ok(assessment);
+            }
+        }
+        Ok(Assessment::Absent(reason))
     }
 
     /// Ends an incident that needs no plan.

@@ -1,0 +1,38 @@
+//! What the engine itself needs, whatever the control: the journal, the notices, the tickets.
+
+use backstop_core::manifest::Statement;
+
+/// The statements that every role of the suite has. `${Table}`, `${Topics}`, `${DeadLetters}` are
+/// filled in by the deployment.
+pub const ENGINE: &[Statement] = &[
+    Statement {
+        actions: &[
+            "dynamodb:ConditionCheckItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        ],
+        resource: "${Table}",
+        conditions: &[],
+        why: "the journal and its indexes; never DeleteItem or Scan",
+    },
+    Statement {
+        actions: &["sns:Publish"],
+        resource: "${Topics}",
+        conditions: &[],
+        why: "tells people",
+    },
+    Statement {
+        actions: &["ssm:CreateOpsItem"],
+        resource: "*",
+        conditions: &[],
+        why: "opens the ticket; creating an OpsItem supports no narrower resource",
+    },
+    Statement {
+        actions: &["sqs:SendMessage"],
+        resource: "${DeadLetters}",
+        conditions: &[],
+        why: "Lambda writes what failed for good to the function's dead-letter queue as this role",
+    },
+];
