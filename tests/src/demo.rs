@@ -71,7 +71,7 @@ async fn main() -> Result<()> {
 
     tell.heading("What it came to")?;
     tell.line("1", "contained: revoked by its id, seen gone in a fresh describe, undoable")?;
-    tell.line("2", "held: the plan is kept, a person releases it with `backstop approve`")?;
+    tell.line("2", "held: the plan is kept, a person releases it with an `approve` order to the attended function")?;
     tell.line("3", "ignored: a replay is no news, so nothing was read and nothing changed")?;
     anyhow::ensure!(incident.header.outcome == Some(Outcome::Contained), "the demo's first case");
     Ok(())

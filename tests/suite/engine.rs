@@ -52,7 +52,7 @@ async fn each_guard_holds_and_says_why() {
     let late = Timestamp::now().saturating_sub(SignedDuration::from_hours(6)).unwrap();
     let event = scene.recorded_at(late).authorized(&group, &[rule]);
     let incident = deliver(&scene, &How::default(), &event).await.unwrap();
-    assert_eq!(incident.reason, "the event is 360 min old, the limit is 15 min");
+    assert_eq!(incident.reason, "the event was 360 min old when it came, the limit is 15 min");
 
     // Backstop's own role.
     let (_, mut event) = opened(&scene, "own").await;

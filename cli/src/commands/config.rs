@@ -48,7 +48,9 @@ pub(crate) fn run(command: &Command) -> Result<Exit, Failure> {
                 }
                 Err(mistakes) => {
                     let mut err = std::io::stderr().lock();
-                    drop(writeln!(err, "{}: {} mistakes", file.display(), mistakes.0.len()));
+                    let count = mistakes.0.len();
+                    let noun = if count == 1 { "mistake" } else { "mistakes" };
+                    drop(writeln!(err, "{}: {count} {noun}", file.display()));
                     drop(writeln!(err, "{mistakes}"));
                     Ok(Exit::Usage)
                 }

@@ -27,7 +27,7 @@
 //! EC2 tracks connections, and removing a rule does not cut them.
 //!
 //! # How to undo it
-//! `backstop undo <incident>` authorises the same rule again, with its description and tags. Its id
+//! An `undo` order to the attended function authorises the same rule again, with its description and tags. Its id
 //! is a new one, so that tools which track rule ids see a difference.
 //!
 //! # What it does not do

@@ -6,16 +6,11 @@ use backstop_core::manifest::Statement;
 /// filled in by the deployment.
 pub const ENGINE: &[Statement] = &[
     Statement {
-        actions: &[
-            "dynamodb:ConditionCheckItem",
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:Query",
-            "dynamodb:UpdateItem",
-        ],
+        actions: &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
         resource: "${Table}",
         conditions: &[],
-        why: "the journal and its indexes; never DeleteItem or Scan",
+        why: "the journal and its indexes: whole items are put under a condition, alone or in a \
+              transaction; never UpdateItem, DeleteItem or Scan",
     },
     Statement {
         actions: &["sns:Publish"],

@@ -73,6 +73,20 @@ pub struct Engine<C> {
     pub mode: Mode,
 }
 
+/// One candidate to work on.
+#[derive(Clone, Debug)]
+struct Job {
+    /// The incident that it already has, if it is resumed.
+    incident: Option<String>,
+    candidate: Candidate,
+}
+
+impl Job {
+    fn new(candidate: Candidate) -> Self {
+        Self { incident: None, candidate }
+    }
+}
+
 /// What became of one candidate.
 #[derive(Debug)]
 struct Ended {
@@ -176,19 +190,22 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 tracing::info!(reason = %why, "ignored");
                 Ok(Reply::ignored(why))
             }
-            Detection::Candidates(candidates) => self.work(&candidates, invocation).await,
+            Detection::Candidates(candidates) => {
+                let jobs = candidates.into_iter().map(Job::new).collect();
+                self.work(jobs, invocation).await
+            }
         }
     }
 
     /// Works on every candidate: one that fails does not stop the others.
-    async fn work(&self, candidates: &[Candidate], invocation: &Invocation) -> Result<Reply> {
+    async fn work(&self, jobs: Vec<Job>, invocation: &Invocation) -> Result<Reply> {
         let mut ended = Vec::new();
         let mut failure: Option<Error> = None;
-        for candidate in candidates {
-            match self.respond(candidate, invocation).await {
+        for job in jobs {
+            match self.respond(&job, invocation).await {
                 Ok(one) => ended.push(one),
                 Err(error) => {
-                    tracing::error!(resource = %candidate.resource, class = error.class().name(), %error, "interrupted");
+                    tracing::error!(resource = %job.candidate.resource, class = error.class().name(), %error, "interrupted");
                     failure = Some(worse(failure, error));
                 }
             }

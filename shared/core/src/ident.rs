@@ -71,7 +71,7 @@ impl Shape {
             Self::PrefixList => "a prefix list id (`pl-` and hexadecimal digits)",
             Self::Account => "an account id (12 digits)",
             Self::Region => "a Region (such as `eu-west-1`)",
-            Self::Incident => "an incident id (as printed by `backstop incidents`)",
+            Self::Incident => "an incident id (as an `incidents` order lists them)",
         }
     }
 

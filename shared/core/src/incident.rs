@@ -374,7 +374,9 @@ impl Change {
 pub fn apply(step: &mut StepRecord, change: &Change) -> Result<()> {
     step.status = next(step.status, change)?;
     match change {
+        Change::StepApplied { .. } => step.applied = true,
         Change::StepVerified { after, .. } | Change::StepSatisfied { after, .. } => {
+            step.applied |= matches!(change, Change::StepVerified { .. });
             step.after = Some(after.clone());
             step.detail = None;
         }
@@ -388,7 +390,6 @@ pub fn apply(step: &mut StepRecord, change: &Change) -> Result<()> {
         | Change::Planned { .. }
         | Change::Held { .. }
         | Change::StepApplying { .. }
-        | Change::StepApplied { .. }
         | Change::Approved { .. }
         | Change::StepUndoing { .. }
         | Change::Closed { .. }
@@ -452,6 +453,7 @@ mod tests {
                 before: json!(null),
                 status: *status,
                 after: None,
+                applied: false,
                 detail: None,
                 restored: None,
             })

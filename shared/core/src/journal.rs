@@ -163,7 +163,7 @@ impl Journal {
             .while_doing(|| format!("cannot read the incident `{id}`"))?
             .ok_or_else(|| {
                 Error::missing(format!("there is no incident `{id}`"))
-                    .hint("list them with `backstop incidents`")
+                    .hint("an `incidents` order lists them")
             })?;
         Ok((decode(&item)?, item.rev))
     }

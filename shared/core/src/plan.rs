@@ -111,6 +111,9 @@ pub struct StepRecord {
     /// The state seen after it. `null` is a state too: it is what a thing that is gone reads as.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "seen")]
     pub after: Option<Value>,
+    /// Whether the call was answered, so that there may be something to take back.
+    #[serde(default)]
+    pub applied: bool,
     /// Why it failed, or why it is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -146,6 +149,7 @@ impl StepRecord {
             before: step.before.clone(),
             status: StepStatus::Planned,
             after: None,
+            applied: false,
             detail: None,
             restored: None,
         })
@@ -271,6 +275,7 @@ mod tests {
             before: json!({ "x": [1, 2] }),
             status,
             after: None,
+            applied: false,
             detail: None,
             restored: None,
         }

@@ -9,7 +9,7 @@ use crate::action::ActionKind;
 use crate::assessment::Assessment;
 use crate::candidate::Candidate;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Envelope, Run};
 use crate::journal::{Journal, Snapshot};
 use crate::manifest::Manifest;
@@ -61,6 +61,16 @@ pub trait Responder<C: Send + Sync + 'static>: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// `Invalid` if the target names nothing that the runbook takes.
     fn target(&self, run: &Run, key: &str) -> Result<Vec<Candidate>>;
+
+    /// What another function of the suite asks to look at, made anew from identifiers that were
+    /// checked by shape: nothing else in a request is believed.
+    ///
+    /// # Errors
+    /// `Invalid`: a responder takes no requests unless it says so.
+    fn requested(&self, _candidate: &Candidate) -> Result<Candidate> {
+        Err(Error::invalid(format!("`{}` takes no requests", self.manifest().responder))
+            .hint("only procedures that other functions call for take them"))
+    }
 
     /// What the account's live state points at: the scheduled pass.
     ///

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 ///
 /// | variable | means |
 /// |---|---|
-/// | `BACKSTOP_CONFIG` | path of the policy file; `backstop.toml` beside the binary unless given |
+/// | `BACKSTOP_CONFIG` | path of the policy file; `backstop.toml` in the working directory (on Lambda: the package) unless given |
 /// | `BACKSTOP_TABLE` | the journal's DynamoDB table |
 /// | `BACKSTOP_LANE` | `unattended` or `attended` |
 /// | `BACKSTOP_MODE` | may only be stricter than the file, except on loopback endpoints |

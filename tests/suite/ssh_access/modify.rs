@@ -62,6 +62,15 @@ async fn x2_2_what_the_inventory_knew_is_offered_by_approval() {
     let steps: Vec<_> = incident.steps.iter().map(|s| (s.class, s.status)).collect();
     assert_eq!(steps, [(Class::Auto, StepStatus::Verified), (Class::Approval, StepStatus::Held)]);
     assert!(scene.rules(&group).await.unwrap().is_empty());
+
+    let attended = machine(&scene, &How::default().attended()).unwrap();
+    let approve = json!({ "backstop": { "approve": {
+        "incident": incident.id, "plan_hash": incident.plan_hash, "approved_by": "alice",
+    }}});
+    let restored = one(attended.invoke(&approve).await.unwrap()).unwrap();
+    assert_eq!(restored.outcome, Some(Outcome::Contained), "{}", restored.reason);
+    assert_eq!(restored.steps[1].status, StepStatus::Verified);
+    assert_eq!(scene.rules(&group).await.unwrap(), ["tcp 8443 from 10.0.0.0/8"]);
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::guard::PROTECTED;
 use super::respond::{Counters, Run};
-use super::{Ended, Engine, Invocation};
+use super::{Ended, Engine, Invocation, Job};
 use crate::action::read_back;
 use crate::assessment::Assessment;
 use crate::error::{Error, Result};
@@ -42,8 +43,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let candidates = self.responder.target(run, &invocation.request_id)?;
         let how = if run.apply { Run::Released } else { Run::PlanOnly };
         let mut ended = Vec::new();
-        for candidate in &candidates {
-            ended.push(self.respond_as(candidate, how, invocation).await?);
+        for candidate in candidates {
+            ended.push(self.respond_as(&Job::new(candidate), how, invocation).await?);
         }
         self.report(&mut ended).await?;
         Ok(Reply::of(ended.iter().map(|e| (&e.header, e.steps.as_slice()))))
@@ -130,13 +131,21 @@ impl<C: Send + Sync + 'static> Engine<C> {
             return Err(Error::conflict(format!("the plan of `{}` has expired", header.id))
                 .hint("start the runbook again: it makes a new plan from live state"));
         }
+        if self.config.is_protected(&header.candidate.resource) {
+            return Err(Error::invalid(PROTECTED).hint("it is never changed, by people either"));
+        }
         let fresh = self.plan_anew(header).await?;
-        let fresh_hash = plan::hash(&header.candidate.resource, self.config.hash(), &fresh)?;
-        if fresh_hash != *stored {
+        let resource = &header.candidate.resource;
+        let containing = |steps: &[StepRecord], held: bool| {
+            let of = steps.iter().filter(|s| s.containing && (s.is_held() || !held));
+            plan::hash(resource, self.config.hash(), of)
+        };
+        if containing(&fresh, false)? != containing(hand.steps(), true)? {
             return Err(Error::conflict(format!(
                 "live state has changed since the plan of `{}` was made: the plan would now be \
-                 `{fresh_hash}`",
-                header.id
+                 `{}`",
+                header.id,
+                plan::hash(resource, self.config.hash(), &fresh)?
             ))
             .hint("start the runbook again: it makes a new plan from live state"));
         }
@@ -167,21 +176,24 @@ impl<C: Send + Sync + 'static> Engine<C> {
     pub(super) async fn undo(&self, undo: &event::Undo, invocation: &Invocation) -> Result<Reply> {
         let id = Shape::Incident.check(&undo.incident)?;
         let mut hand = self.journal.reopen(id, &self.claimant(invocation)).await?;
-        let was = hand.header().outcome;
-        match self.undo_in_hand(&mut hand, undo).await {
-            Ok(()) => {
-                let mut counters = self.counters(&hand).await?;
-                let outcome = crate::incident::outcome(hand.steps());
-                let reason = format!("taken back by {}", crate::text::safe(&undo.requested_by, 60));
-                hand.close(outcome, &reason, &mut counters.fights, self.clock.now()).await?;
-                self.reply(vec![Ended::of(hand, Vec::new())]).await
-            }
-            Err(error) => {
-                hand.header_mut().outcome = was;
-                hand.let_go(self.clock.now()).await?;
-                Err(error)
-            }
+        let statuses = |hand: &Hand| hand.steps().iter().map(|s| s.status).collect::<Vec<_>>();
+        let before = statuses(&hand);
+        let done = self.undo_in_hand(&mut hand, undo).await;
+        if statuses(&hand) == before {
+            // Refused before anything was changed.
+            hand.let_go(self.clock.now()).await?;
+            return Err(done.err().unwrap_or_else(|| Error::bug("nothing was taken back")));
         }
+        let mut counters = self.counters(&hand).await?;
+        let outcome = crate::incident::outcome(hand.steps());
+        let who = crate::text::safe(&undo.requested_by, 60);
+        let reason = match &done {
+            Ok(()) => format!("taken back by {who}"),
+            Err(error) => format!("{who} could not take all of it back: {error}"),
+        };
+        hand.close(outcome, &reason, &mut counters.fights, self.clock.now()).await?;
+        let reply = self.reply(vec![Ended::of(hand, Vec::new())]).await?;
+        done.map(|()| reply)
     }
 
     async fn undo_in_hand(&self, hand: &mut Hand, undo: &event::Undo) -> Result<()> {
@@ -208,11 +220,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 | StepStatus::Applied
                 | StepStatus::Undoing
                 | StepStatus::UndoFailed => true,
+                // The call was answered, although its effect was never seen.
+                StepStatus::Failed | StepStatus::Applying => s.applied,
                 StepStatus::Held
                 | StepStatus::Planned
-                | StepStatus::Applying
                 | StepStatus::Satisfied
-                | StepStatus::Failed
                 | StepStatus::Undone => false,
             })
             .map(|s| s.n)
@@ -222,7 +234,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 "the incident `{}` has nothing to take back",
                 hand.header().id
             ))
-            .hint("`backstop show` says where each step stands"));
+            .hint("a `show` order says where each step stands"));
         }
         for n in undoable {
             self.undo_step(hand, n, undo, &context).await?;
@@ -259,6 +271,10 @@ impl<C: Send + Sync + 'static> Engine<C> {
             },
             self.clock.now(),
         )?;
+        // Open again: if this stops half-way, the sweep finds it and tells people.
+        let header = hand.header_mut();
+        header.outcome = None;
+        header.reported = false;
         hand.flush(self.clock.now()).await?;
         let undone = match action.undo(context, &record.before).await {
             Ok(restored) => self

@@ -8,6 +8,9 @@ use crate::config::Config;
 use crate::text::safe;
 use crate::words::Mode;
 
+/// Why a protected principal is left alone, by people too.
+pub(super) const PROTECTED: &str = "the resource is a protected principal";
+
 /// What the guards decide by.
 #[derive(Debug)]
 pub(super) struct Guarded<'a> {
@@ -16,8 +19,9 @@ pub(super) struct Guarded<'a> {
     pub(super) scope: &'a Scope,
     pub(super) config: &'a Config,
     pub(super) mode: Mode,
-    /// A claim that was made in time is not held because its resumption comes late.
-    pub(super) first_claim: bool,
+    /// The time of the first claim: one that was made in time is not held because its resumption
+    /// comes late, and one that was not is not let through because it is resumed.
+    pub(super) claimed_at: Timestamp,
     pub(super) now: Timestamp,
 }
 
@@ -33,7 +37,7 @@ pub(super) fn hold(g: &Guarded<'_>) -> Option<String> {
         return Some(why.clone());
     }
     if g.config.is_protected(&g.candidate.resource) {
-        return Some("the resource is a protected principal".to_owned());
+        return Some(PROTECTED.to_owned());
     }
     if let Some(exemption) =
         g.config.exemption_for(g.responder, &g.candidate.account, &g.candidate.resource, g.now)
@@ -44,19 +48,17 @@ pub(super) fn hold(g: &Guarded<'_>) -> Option<String> {
         ));
     }
     let Origin::Event { time, actor, .. } = &g.candidate.origin else { return None };
-    if g.first_claim {
-        let max = SignedDuration::from_secs(i64::from(g.config.guards.max_event_age_secs));
-        match time {
-            None => return Some("the record does not say when the call was made".to_owned()),
-            Some(time) if g.now.duration_since(*time) > max => {
-                return Some(format!(
-                    "the event is {} min old, the limit is {} min",
-                    g.now.duration_since(*time).as_mins(),
-                    max.as_mins()
-                ));
-            }
-            Some(_) => {}
+    let max = SignedDuration::from_secs(i64::from(g.config.guards.max_event_age_secs));
+    match time {
+        None => return Some("the record does not say when the call was made".to_owned()),
+        Some(time) if g.claimed_at.duration_since(*time) > max => {
+            return Some(format!(
+                "the event was {} min old when it came, the limit is {} min",
+                g.claimed_at.duration_since(*time).as_mins(),
+                max.as_mins()
+            ));
         }
+        Some(_) => {}
     }
     let own = actor.issuer_arn.as_deref().or(actor.arn.as_deref());
     own.filter(|arn| g.config.is_own(arn))

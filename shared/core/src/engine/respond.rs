@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tracing::Instrument;
 
-use super::guard::{Guarded, hold};
-use super::{Ended, Engine, Invocation};
+use super::guard::{Guarded, PROTECTED, hold};
+use super::{Ended, Engine, Invocation, Job};
 use crate::assessment::{Assessment, Finding, Violation};
 use crate::candidate::{Candidate, Origin};
 use crate::error::{Error, Result};
@@ -47,33 +47,35 @@ pub(super) enum Run {
 
 impl<C: Send + Sync + 'static> Engine<C> {
     /// One candidate from claim to close. What is held in hand still has to be reported.
-    pub(super) async fn respond(
-        &self,
-        candidate: &Candidate,
-        invocation: &Invocation,
-    ) -> Result<Ended> {
-        let run = match self.lane {
-            Lane::Unattended => Run::Unattended,
-            Lane::Attended => Run::PlanOnly,
+    pub(super) async fn respond(&self, job: &Job, invocation: &Invocation) -> Result<Ended> {
+        let run = match (self.lane, &job.candidate.origin) {
+            // What a person began is finished by a person.
+            (Lane::Attended, _) | (Lane::Unattended, Origin::Person { .. }) => Run::PlanOnly,
+            (
+                Lane::Unattended,
+                Origin::Event { .. } | Origin::Sweep { .. } | Origin::Request { .. },
+            ) => Run::Unattended,
         };
-        self.respond_as(candidate, run, invocation).await
+        self.respond_as(job, run, invocation).await
     }
 
     pub(super) async fn respond_as(
         &self,
-        candidate: &Candidate,
+        job: &Job,
         run: Run,
         invocation: &Invocation,
     ) -> Result<Ended> {
-        let now = self.clock.now();
-        let id = incident_id(
-            self.name(),
-            super::event_date(candidate, now),
-            &candidate.account,
-            &candidate.region,
-            candidate.origin.key(),
-            &candidate.resource,
-        );
+        let candidate = &job.candidate;
+        let id = job.incident.clone().unwrap_or_else(|| {
+            incident_id(
+                self.name(),
+                super::event_date(candidate, self.clock.now()),
+                &candidate.account,
+                &candidate.region,
+                candidate.origin.key(),
+                &candidate.resource,
+            )
+        });
         let span = tracing::info_span!("incident", incident = %id);
         self.respond_in(id, candidate, run, invocation).instrument(span).await
     }
@@ -94,9 +96,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
             self.journal.fights(&candidate.resource),
             self.journal.breaker(self.name()),
         );
-        let (mut hand, first_claim) = match claim? {
-            Claim::New(hand) => (*hand, true),
-            Claim::Resumed(hand) => (*hand, false),
+        let mut hand = match claim? {
+            Claim::New(hand) | Claim::Resumed(hand) => *hand,
             Claim::Done(header) => return self.duplicate(*header).await,
             Claim::Leased(until) => {
                 return Err(Error::transient(format!(
@@ -142,11 +143,13 @@ impl<C: Send + Sync + 'static> Engine<C> {
                         scope: &violation.scope,
                         config: &self.config,
                         mode: self.mode,
-                        first_claim,
+                        claimed_at: hand.header().claimed_at,
                         now: self.clock.now(),
                     }),
                     Run::PlanOnly => Some("a person asked for the plan only".to_owned()),
-                    Run::Released => None,
+                    Run::Released => {
+                        self.config.is_protected(&candidate.resource).then(|| PROTECTED.to_owned())
+                    }
                 };
                 self.carry_out(hand, *violation, run, held, &mut counters, &*context, invocation)
                     .await
@@ -348,7 +351,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         request: &Request,
         invocation: &Invocation,
     ) -> Result<Reply> {
-        let mut candidate = request.candidate.clone();
+        let mut candidate = self.responder.requested(&request.candidate)?;
         Shape::Account.check(&candidate.account)?;
         Shape::Region.check(&candidate.region)?;
         if !self.config.in_scope(&candidate.account, &candidate.region) {
@@ -358,27 +361,27 @@ impl<C: Send + Sync + 'static> Engine<C> {
             )));
         }
         candidate.origin = Origin::Request { incident: request.incident.clone() };
-        self.work(&[candidate], invocation).await
+        self.work(vec![Job::new(candidate)], invocation).await
     }
 
     /// The scheduled pass: resumes what is unfinished, then surveys live state.
     pub(super) async fn sweep(&self, invocation: &Invocation) -> Result<Reply> {
         let now = self.clock.now();
-        let mut candidates: Vec<Candidate> = self
+        let mut jobs: Vec<Job> = self
             .journal
             .unfinished()
             .await?
             .into_iter()
             .filter(|h| h.responder == self.name() && h.lease_until <= now)
-            .map(|h| h.candidate)
+            .map(|h| Job { incident: Some(h.id), candidate: h.candidate })
             .collect();
         for (account, region) in self.config.places() {
             let context = self.accounts.open(account, region, &invocation.request_id).await?;
             let memory = self.memory();
-            candidates
-                .extend(self.responder.survey(&context, &memory, &invocation.request_id).await?);
+            let found = self.responder.survey(&context, &memory, &invocation.request_id).await?;
+            jobs.extend(found.into_iter().map(Job::new));
         }
-        self.work(&candidates, invocation).await
+        self.work(jobs, invocation).await
     }
 }
 

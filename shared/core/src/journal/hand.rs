@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::ledger::{Breaker, Fights, Limits, Refusal};
 use super::store::{Conflict, Key, Listing, MAX_WRITES, Store, Write, decode, encode};
@@ -140,11 +141,9 @@ impl Hand {
         let header = &self.draft.header;
         let mut write = Write::put(Key::header(&header.id), self.rev, encode(header)?);
         let at = header.claimed_at.to_string();
+        let day = header.claimed_at.to_zoned_datetime(TimeZone::UTC).date().to_string();
         write.listing = Listing {
-            day: Some((
-                crate::engine::event_date(&header.candidate, header.claimed_at).to_string(),
-                at.clone(),
-            )),
+            day: Some((day, at.clone())),
             unfinished: header.is_unfinished().then_some(at),
         };
         Ok(write)

@@ -43,11 +43,6 @@ impl Key {
         Self::of(Self::incident(id), format!("s#{seq:06}"))
     }
 
-    /// One approval.
-    pub fn approval(id: &str, seq: u32) -> Self {
-        Self::of(Self::incident(id), format!("a#{seq:06}"))
-    }
-
     /// The lock, the fights and the open plans of a resource. Its ARN holds account and Region.
     pub fn resource(resource: &str) -> Self {
         Self::of(format!("r#{resource}"), "h")
@@ -92,7 +87,7 @@ pub enum Condition {
 /// Where an item also appears.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The day of the event and the time of the claim.
+    /// The day and the time of the claim.
     pub day: Option<(String, String)>,
     /// The time of the claim, for as long as the incident is unfinished.
     pub unfinished: Option<String>,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::candidate::Origin;
 use crate::incident::Header;
 use crate::plan::StepRecord;
-use crate::text::{markdown, safe};
+use crate::text::{markdown, safe, shell};
 use crate::words::{Outcome, StepStatus, Urgency};
 
 /// One notice: all that one event and one function have to say.
@@ -207,12 +207,25 @@ fn body(header: &Header, steps: &[StepRecord], show: &dyn Fn(&str, usize) -> Str
 
 /// Lines to paste. Ids are ours: nothing of others stands in them.
 fn next_steps(header: &Header) -> Vec<String> {
-    let mut lines = vec![format!("backstop show {}", header.id)];
-    if header.plan_hash.is_some() {
-        lines.push(format!("backstop approve {}", header.id));
+    let id = &header.id;
+    let invoke = |order: Value| {
+        format!(
+            "aws lambda invoke --function-name backstop-{}-attended --cli-binary-format \
+             raw-in-base64-out --payload {} /dev/stdout",
+            header.responder,
+            shell(&json!({ "backstop": order }).to_string())
+        )
+    };
+    let mut lines = vec![invoke(json!({ "show": { "incident": id } }))];
+    if let Some(hash) = &header.plan_hash {
+        let order = json!({ "incident": id, "plan_hash": hash, "approved_by": "YOUR NAME" });
+        lines.push(invoke(json!({ "approve": order })));
     }
     if matches!(header.outcome, Some(Outcome::Contained | Outcome::Partial)) {
-        lines.push(format!("backstop undo {}", header.id));
+        let order = json!({
+            "incident": id, "requested_by": "YOUR NAME", "reason": "WHY", "force": false,
+        });
+        lines.push(invoke(json!({ "undo": order })));
     }
     lines
 }
