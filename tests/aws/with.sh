@@ -7,6 +7,8 @@ venv="${BACKSTOP_VENV:-$here/../../.venv}"
 ready="$(mktemp)"
 log="$(mktemp)"
 # The pipe on its standard input is what it lives by: when this script is gone, it is too.
+# Small pages, so that page two is read although callers ask for the largest.
+export BACKSTOP_LOCAL_PAGE="${BACKSTOP_LOCAL_PAGE:-20}"
 coproc AWS { exec "$venv/gateway/bin/python" "$here/serve.py" --port 0 --until-stdin-closes --log "$log" >"$ready"; }
 pid=$AWS_PID
 finish() {

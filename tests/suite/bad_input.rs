@@ -67,13 +67,13 @@ async fn bad_input_gets_a_clear_answer_and_changes_nothing() {
         1,
     );
     for (name, payload, gets) in [
-        ("not JSON", "hello".to_owned(), Error(Class::Invalid, "")),
-        ("no known payload", "{\"hello\": 1}".to_owned(), Error(Class::Invalid, "")),
-        ("an empty order", "{\"backstop\": {}}".to_owned(), Error(Class::Invalid, "")),
+        ("not JSON", "hello".to_owned(), Error(Class::Invalid, "is not JSON")),
+        ("no known payload", "{\"hello\": 1}".to_owned(), Error(Class::Invalid, "known are")),
+        ("an empty order", "{\"backstop\": {}}".to_owned(), Error(Class::Invalid, "names no verb")),
         (
             "two orders at once",
             "{\"backstop\": {\"sweep\": {}, \"show\": {\"incident\": \"a-b\"}}}".to_owned(),
-            Error(Class::Invalid, ""),
+            Error(Class::Invalid, "names 2 verbs"),
         ),
         (
             "an attended payload in the unattended lane",
@@ -86,7 +86,7 @@ async fn bad_input_gets_a_clear_answer_and_changes_nothing() {
             with(&|e| e["detail"]["eventName"] = json!(5)),
             Error(Class::Invalid, "eventName"),
         ),
-        ("nested 5,000 deep", deep, Error(Class::Invalid, "")),
+        ("nested 5,000 deep", deep, Error(Class::Invalid, "nested too deep")),
         (
             "a foreign source",
             with(&|e| e["source"] = json!("my.app")),
@@ -166,7 +166,13 @@ async fn bad_state(scene: &Scene, group: &str, good: &Value) {
     revoked["detail"]["eventID"] = json!("revoked");
     revoked["detail"]["responseElements"]["securityGroupRuleSet"]["items"][0]["securityGroupRuleId"] =
         json!("sgr-00000000000000000");
-    case(&unattended, "a rule already revoked", &revoked.to_string(), Incident("are gone")).await;
+    case(
+        &unattended,
+        "a rule already revoked",
+        &revoked.to_string(),
+        Incident("the rules of the event are gone"),
+    )
+    .await;
     let mut own = good.clone();
     own["detail"]["eventID"] = json!("own");
     own["detail"]["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] =

@@ -371,6 +371,131 @@ async fn a_deadline_that_is_too_near_stops_before_the_change_and_resumes() {
     assert_eq!(incident.outcome, Some(Outcome::Contained), "{}", incident.reason);
 }
 
+/// A clock that lets something happen while somebody waits.
+struct Meanwhile {
+    clock: std::sync::Arc<backstop_testkit::StillClock>,
+    happens: tokio::sync::Mutex<Option<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>>,
+}
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Meanwhile")
+    }
+}
+
+#[async_trait::async_trait]
+impl backstop_core::clock::Clock for Meanwhile {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn wait(&self, time: std::time::Duration) {
+        if let Some(happens) = self.happens.lock().await.take() {
+            happens.await;
+        }
+        self.clock.wait(time).await;
+    }
+}
+
+#[tokio::test]
+async fn what_ec2_does_not_show_yet_is_looked_for_again() {
+    let scene = std::sync::Arc::new(Scene::new().await.unwrap());
+    let group = scene.group("web").await.unwrap();
+    scene.launch(1, &group, Some("laptop")).await.unwrap();
+    let mut event = scene.recorded().launched(&[], true);
+    event["detail"]["responseElements"] = json!(null);
+    let token = event["detail"]["requestParameters"]["clientToken"].as_str().unwrap().to_owned();
+    let mut unattended = machine(&scene, &How::default()).unwrap();
+    let appears = {
+        let (scene, group) = (std::sync::Arc::clone(&scene), group.clone());
+        async move { scene.launch_with_token(&group, "laptop", &token).await.unwrap() }
+    };
+    unattended.engine.clock = std::sync::Arc::new(Meanwhile {
+        clock: std::sync::Arc::clone(&unattended.clock),
+        happens: tokio::sync::Mutex::new(Some(Box::pin(appears))),
+    });
+    let incident = one(unattended.invoke(&event).await.unwrap()).unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Observed), "{}", incident.reason);
+    assert_eq!(incident.signal, "S2.1");
+}
+
+#[tokio::test]
+async fn a_request_is_refused_by_a_responder_that_takes_none() {
+    let scene = Scene::new().await.unwrap();
+    let (_, event) = opened(&scene, "web").await;
+    let group = event["detail"]["requestParameters"]["groupId"].as_str().unwrap();
+    let request = json!({ "backstop": { "request": { "incident": "golden-ami-20261123-aaaaaaaaaaaa",
+    "candidate": {
+        "signal": "X2.1", "account": scene.id(), "region": "eu-west-1",
+        "resource": format!("arn:aws:ec2:eu-west-1:{}:security-group/{group}", scene.id()),
+        "ids": { "group_id": [group] }, "origin": { "kind": "sweep", "slot": "x" },
+    }}}});
+    let error = machine(&scene, &How::default()).unwrap().invoke(&request).await.unwrap_err();
+    assert!(error.to_string().contains("takes no requests"), "{error}");
+}
+
+#[tokio::test]
+async fn an_attended_sweep_resumes_and_applies_nothing() {
+    let scene = Scene::new().await.unwrap();
+    let (group, event) = opened(&scene, "web").await;
+    let unattended = machine(&scene, &How::default()).unwrap();
+    let mut invocation = unattended.invocation();
+    let now = unattended.engine.clock.now();
+    let soon = now.saturating_add(SignedDuration::from_secs(18)).unwrap();
+    invocation.deadline = backstop_core::clock::Deadline::of(soon, now);
+    scene
+        .local
+        .fail(scene.id(), "ec2", "RevokeSecurityGroupIngress", 1, 503, "Unavailable")
+        .unwrap();
+    unattended.engine.handle(&event.to_string(), &invocation).await.unwrap_err();
+    let attended = machine(&scene, &How::default().attended()).unwrap();
+    attended.clock.forward(SignedDuration::from_mins(1));
+    let mark = scene.mark().unwrap();
+    let swept = attended.invoke(&json!({ "backstop": { "sweep": {} } })).await.unwrap();
+    assert!(swept.incidents.is_empty(), "{swept:?}");
+    assert!(scene.changes(mark).unwrap().is_empty());
+    assert_eq!(scene.rules(&group).await.unwrap(), OPEN);
+}
+
+#[tokio::test]
+async fn many_openings_at_once_all_pass_the_one_breaker() {
+    let scene = Scene::new().await.unwrap();
+    let mut events = Vec::new();
+    for n in 0..6 {
+        events.push(opened(&scene, &format!("g{n}")).await);
+    }
+    let machines: Vec<Machine> =
+        events.iter().map(|_| machine(&scene, &How::default()).unwrap()).collect();
+    let runs = machines.iter().zip(&events).map(|(machine, (_, event))| machine.invoke(event));
+    let replies = futures::future::join_all(runs).await;
+    for (reply, (group, _)) in replies.into_iter().zip(&events) {
+        let incident = one(reply.unwrap()).unwrap();
+        assert_eq!(incident.outcome, Some(Outcome::Contained), "{}", incident.reason);
+        assert!(scene.rules(group).await.unwrap().is_empty());
+    }
+    let (breaker, _) = machines[0].engine.journal.breaker("ssh-access").await.unwrap();
+    let counted = serde_json::to_value(&breaker).unwrap()["actions"].as_array().unwrap().len();
+    assert_eq!(counted, 6, "each action is counted once, none is lost");
+}
+
+#[tokio::test]
+async fn a_late_event_is_held_although_its_first_attempt_failed() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("late").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let late = Timestamp::now().saturating_sub(SignedDuration::from_hours(6)).unwrap();
+    let event = scene.recorded_at(late).authorized(&group, &[rule]);
+    let unattended = machine(&scene, &How::default()).unwrap();
+    scene
+        .local
+        .fail(scene.id(), "ec2", "DescribeSecurityGroupRules", 1, 503, "RequestLimitExceeded")
+        .unwrap();
+    assert!(unattended.invoke(&event).await.unwrap_err().is_transient());
+    let incident = one(unattended.invoke(&event).await.unwrap()).unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+    assert_eq!(scene.rules(&group).await.unwrap(), OPEN);
+}
+
 #[tokio::test]
 async fn a_ticket_is_opened_once_for_the_same_thing() {
     let scene = Scene::new().await.unwrap();

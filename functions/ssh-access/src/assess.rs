@@ -22,6 +22,12 @@ pub(crate) async fn assess(
     if let Ok(group_id) = candidate.one("group_id") {
         return group(candidate, group_id, account, memory).await;
     }
+    if candidate.all("instance_id").is_empty() && candidate.all("client_token").is_empty() {
+        return Ok(Assessment::Unknown(
+            "the record does not say what it is about: CloudTrail leaves out what is too long"
+                .to_owned(),
+        ));
+    }
     instances(candidate, account, memory).await
 }
 
@@ -73,7 +79,7 @@ async fn group(
         .filter(|rule| named.is_empty() || named.contains(&rule.id))
         .filter_map(|rule| {
             Some(Open {
-                exposure: exposure(rule)?,
+                exposure: exposure(rule, &memory.config.ssh_access.corporate_cidrs)?,
                 live: rule.clone(),
                 by_event: from_event && named.contains(&rule.id),
                 was: None,
@@ -81,14 +87,19 @@ async fn group(
         })
         .filter(|open| !accepted(open, &memory.config))
         .collect();
+    let seen = |id: &String| live.rules.iter().any(|rule| rule.id == *id);
+    let incomplete = !named.iter().all(seen);
     if open.is_empty() {
-        let seen = |id: &String| live.rules.iter().any(|rule| rule.id == *id);
-        return Ok(if !named.iter().all(seen) {
-            Assessment::Absent(format!("the rules of the event are gone from {group_id}"))
-        } else if named.is_empty() {
-            Assessment::Compliant(format!("no rule of {group_id} admits SSH"))
-        } else {
-            Assessment::Compliant(format!("the rules of the event in {group_id} admit no SSH"))
+        // The event said that it opened SSH: what live state does not show may only not show yet.
+        return Ok(match (from_event, named.is_empty()) {
+            (false, _) => Assessment::Compliant(format!("no rule of {group_id} admits SSH")),
+            (true, true) => Assessment::Absent(format!("no rule of {group_id} admits SSH")),
+            (true, false) if incomplete => {
+                Assessment::Absent(format!("the rules of the event are gone from {group_id}"))
+            }
+            (true, false) => {
+                Assessment::Absent(format!("the rules of the event in {group_id} admit no SSH"))
+            }
         });
     }
     if candidate.signal == "X2.2" {
@@ -102,6 +113,7 @@ async fn group(
         finding,
         steps,
         choice: None,
+        incomplete,
         scope: Scope { production, hands_off },
     })))
 }
@@ -116,13 +128,16 @@ fn accepted(open: &Open, config: &Config) -> bool {
 /// Puts to each changed rule what the inventory knew it as.
 async fn recall(open: &mut [Open], resource: &str, memory: &Memory) -> Result<()> {
     let Some(snapshot) = memory.inventory(resource).await? else { return Ok(()) };
+    let corporate = &memory.config.ssh_access.corporate_cidrs;
     for open in open {
         let was = snapshot.state.get("rules").and_then(|rules| rules.get(&open.live.id));
         open.was = was
             .and_then(|rule| serde_json::from_value::<Rule>(rule.clone()).ok())
-            // What admitted SSH before is not put back.
+            // What admitted SSH from everywhere before is not put back.
             .filter(|rule| {
-                exposure(&LiveRule { rule: rule.clone(), ..open.live.clone() }).is_none()
+                *rule != open.live.rule
+                    && exposure(&LiveRule { rule: rule.clone(), ..open.live.clone() }, corporate)
+                        .is_none_or(|was| was.origin != Origin::Public)
             });
     }
     Ok(())
@@ -136,7 +151,7 @@ fn is_production(candidate: &Candidate, group: &Group, config: &Config) -> bool 
 fn urgency(open: &Open, production: bool, config: &Config) -> Urgency {
     let serious = match open.exposure.origin {
         Origin::Public | Origin::Unreadable(_) | Origin::PrefixList(_) => true,
-        Origin::Internal | Origin::Group => config.ssh_access.strict_internal,
+        Origin::Internal | Origin::Corporate | Origin::Group => config.ssh_access.strict_internal,
     };
     if serious && production { Urgency::Page } else { Urgency::Ticket }
 }
@@ -221,14 +236,18 @@ async fn instances(
         launched.iter().flat_map(|i| &i.groups).collect();
     let read = futures::future::join_all(groups.iter().map(|id| read(account, id))).await;
     let mut steps = Vec::new();
+    let mut incomplete = false;
     let mut facts: Vec<String> = keyed.iter().map(|i| key_fact(i)).collect();
     for live in read {
-        let Some(live) = live? else { continue };
+        let Some(live) = live? else {
+            incomplete = true;
+            continue;
+        };
         let open: Vec<Open> = live
             .rules
             .iter()
             .filter_map(|rule| {
-                let exposure = exposure(rule)?;
+                let exposure = exposure(rule, &config.ssh_access.corporate_cidrs)?;
                 Some(Open { live: rule.clone(), exposure, by_event: false, was: None })
             })
             .filter(|open| !accepted(open, config))
@@ -241,7 +260,7 @@ async fn instances(
     if keyed.is_empty() && steps.is_empty() {
         return Ok(Assessment::Compliant("no group of the instance admits SSH".to_owned()));
     }
-    let allowed = keyed.iter().all(|i| i.windows || key_allowed(i, candidate, config));
+    let allowed = keyed.iter().all(|i| key_allowed(i, candidate, config));
     let urgency = if production && !allowed { Urgency::Page } else { Urgency::Ticket };
     let ids: Vec<&str> = launched.iter().map(|i| i.id.as_str()).collect();
     Ok(Assessment::Violation(Box::new(Violation {
@@ -264,6 +283,7 @@ async fn instances(
         },
         steps,
         choice: None,
+        incomplete,
         scope: Scope { production, hands_off: None },
     })))
 }

@@ -77,6 +77,11 @@ impl Point {
         Self { signal, kind: "security-group", id: id.to_owned(), ids }
     }
 
+    /// Something of that kind, but the record does not say which: nothing is safe to assume.
+    fn unnamed(signal: &'static str, kind: &'static str) -> Self {
+        Self { signal, kind, id: "unnamed".to_owned(), ids: Ids::new() }
+    }
+
     fn instance(id: &str) -> Self {
         let ids = Ids::from([("instance_id".to_owned(), vec![id.to_owned()])]);
         Self { signal: "S2.1", kind: "instance", id: id.to_owned(), ids }
@@ -91,7 +96,7 @@ fn group_point(
     id: Option<String>,
     rules: Vec<String>,
 ) -> Result<Vec<Point>, String> {
-    let id = id.ok_or("it names no security group id")?;
+    let Some(id) = id else { return Ok(vec![Point::unnamed(signal, "security-group")]) };
     if !Shape::SecurityGroup.fits(&id) {
         return Err(format!("`{}` is not {}", safe(&id, 60), Shape::SecurityGroup.words()));
     }
@@ -102,6 +107,9 @@ fn group_point(
 /// request (spec §1.2, families A and C); old or shortened records have none.
 fn authorized(record: &Record) -> Result<Vec<Point>, String> {
     let created = record.response.list("securityGroupRuleSet");
+    if record.request.is_absent() && created.is_empty() {
+        return Ok(vec![Point::unnamed("X2.1", "security-group")]);
+    }
     if created.is_empty() {
         let id = record.request.text("groupId");
         return if requested(record) {
@@ -132,15 +140,23 @@ fn authorized(record: &Record) -> Result<Vec<Point>, String> {
         }
     }
     if groups.is_empty() {
-        return Err(if unnamed { "it names no security group id" } else { NO_SSH }.into());
+        let unnamed = unnamed.then(|| vec![Point::unnamed("X2.1", "security-group")]);
+        return unnamed.ok_or_else(|| NO_SSH.into());
     }
-    let mut points = Vec::new();
+    let (mut points, mut wrong) = (Vec::new(), None);
     for (group, rules) in groups {
         // One rule without an id: look at the whole group, and act on nothing unattended.
         let rules = if unnamed { Vec::new() } else { rules };
-        points.extend(group_point("X2.1", Some(group), rules)?);
+        match group_point("X2.1", Some(group), rules) {
+            Ok(found) => points.extend(found),
+            Err(why) => wrong = Some(why),
+        }
     }
-    Ok(points)
+    // One that is no id does not hide the others.
+    match wrong {
+        Some(why) if points.is_empty() => Err(why),
+        _ => Ok(points),
+    }
 }
 
 /// Whether the request of an authorisation could admit SSH: items form or flat form.
@@ -163,6 +179,9 @@ fn requested(record: &Record) -> bool {
 /// X2.2. Wrapped; one rule is an object, several are an array; a member that is not there was not
 /// changed, so it could be anything.
 fn modified(record: &Record) -> Result<Vec<Point>, String> {
+    if record.request.is_absent() {
+        return Ok(vec![Point::unnamed("X2.2", "security-group")]);
+    }
     let request = record.request.unwrapped("ModifySecurityGroupRules");
     let rules = request.list("SecurityGroupRule");
     let mut ids = Vec::new();
@@ -201,6 +220,7 @@ fn launched(record: &Record) -> Result<Vec<Point>, String> {
                 id: format!("client-token:{token}"),
                 ids: Ids::from([("client_token".to_owned(), vec![token])]),
             }]),
+            _ if record.response.is_absent() => Ok(vec![Point::unnamed("S2.1", "instance")]),
             _ => Err("it names no instance".to_owned()),
         };
     }

@@ -14,6 +14,8 @@ pub(crate) enum Origin {
     Public,
     /// A range of internal addresses only.
     Internal,
+    /// A public range within one that the policy names as the operator's own.
+    Corporate,
     /// A prefix list: what is in it is not in the rule.
     PrefixList(String),
     /// A security group.
@@ -32,7 +34,7 @@ pub(crate) struct Exposure {
 }
 
 /// How the rule admits SSH, none if it does not.
-pub(crate) fn exposure(live: &LiveRule) -> Option<Exposure> {
+pub(crate) fn exposure(live: &LiveRule, corporate: &[IpNet]) -> Option<Exposure> {
     if live.is_egress {
         return None;
     }
@@ -43,6 +45,7 @@ pub(crate) fn exposure(live: &LiveRule) -> Option<Exposure> {
     }
     let origin = match &rule.source {
         Source::CidrIpv4(cidr) | Source::CidrIpv6(cidr) => match cidr.parse::<IpNet>() {
+            Ok(net) if corporate.iter().any(|own| own.contains(&net)) => Origin::Corporate,
             Ok(net) if is_public(&net) => Origin::Public,
             Ok(_) => Origin::Internal,
             Err(_) => Origin::Unreadable(cidr.clone()),
@@ -121,11 +124,17 @@ mod tests {
             (live("tcp", 443, 443, v4("0.0.0.0/0")), None),
         ];
         for (rule, expected) in cases {
-            let found = exposure(&rule).map(|e| (e.coverage, e.origin));
+            let found = exposure(&rule, &[]).map(|e| (e.coverage, e.origin));
             assert_eq!(found, expected, "{:?}", rule.rule);
         }
         let mut egress = live("tcp", 22, 22, v4("0.0.0.0/0"));
         egress.is_egress = true;
-        assert_eq!(exposure(&egress), None);
+        assert_eq!(exposure(&egress, &[]), None);
+        let own = ["198.51.100.0/24".parse().unwrap()];
+        let origin = |cidr: &str| {
+            exposure(&live("tcp", 22, 22, Source::CidrIpv4(cidr.into())), &own).unwrap().origin
+        };
+        assert_eq!(origin("198.51.100.7/32"), O::Corporate);
+        assert_eq!(origin("198.51.0.0/16"), O::Public, "wider than the operator's own");
     }
 }

@@ -65,6 +65,7 @@ fn class(candidate: &Candidate, live: &Live, open: &Open, memory: &Memory) -> (C
     match &open.exposure.origin {
         Origin::Public => {}
         Origin::Internal => against.push("its source is internal".to_owned()),
+        Origin::Corporate => against.push("its source is a corporate network".to_owned()),
         Origin::Group => against.push("its source is a security group".to_owned()),
         Origin::PrefixList(id) => against.push(format!("its source is the prefix list {id}")),
         Origin::Unreadable(_) => against.push("its source cannot be read".to_owned()),

@@ -50,6 +50,7 @@ pub fn class_of(code: &str) -> Class {
         | "SnapshotCreationPerVolumeRateExceeded"
         | "ConcurrentSnapshotLimitExceeded"
         | "TransactionInProgressException"
+        | "TransactionConflictException"
         | "RequestTimeout"
         | "RequestTimeoutException"
         | "KMSThrottlingException" => Class::Transient,

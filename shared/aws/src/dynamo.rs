@@ -95,13 +95,15 @@ impl DynamoStore {
                 .iter()
                 .map(|r| r.code().unwrap_or("None"))
                 .collect();
-            if let Some(n) = codes.iter().position(|code| *code == "ConditionalCheckFailed") {
+            // Another transaction on the same item just now is a conflict too: who reads again sees it.
+            let met =
+                |code: &&str| matches!(*code, "ConditionalCheckFailed" | "TransactionConflict");
+            if let Some(n) = codes.iter().position(met) {
                 return Ok(Err(Conflict(n)));
             }
             let code = codes.into_iter().find(|code| *code != "None").unwrap_or("None");
-            // Another transaction on the same item, or too much at once: both pass.
             return Err(match code {
-                "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded" => {
+                "ThrottlingError" | "ProvisionedThroughputExceeded" => {
                     Error::transient(format!("the journal is busy ({code})"))
                 }
                 other => Error::bug(format!("the journal refused a write ({other})")),

@@ -19,6 +19,17 @@ pub enum Assessment<C> {
     Violation(Box<Violation<C>>),
 }
 
+impl<C> Assessment<C> {
+    /// Whether a part of what the event names is not there.
+    pub fn is_incomplete(&self) -> bool {
+        match self {
+            Self::Absent(_) => true,
+            Self::Violation(violation) => violation.incomplete,
+            Self::Compliant(_) | Self::Unknown(_) => false,
+        }
+    }
+}
+
 /// What is wrong, and what would put it right.
 #[derive(Debug)]
 pub struct Violation<C> {
@@ -28,6 +39,8 @@ pub struct Violation<C> {
     pub steps: Vec<Step<C>>,
     /// The one choice that the steps may hold.
     pub choice: Option<Choice>,
+    /// Whether a part of what the event names is not there, or not visible yet.
+    pub incomplete: bool,
     /// What the guards need to know of the live resource.
     pub scope: Scope,
 }

@@ -30,6 +30,8 @@ use crate::responder::{Detection, Memory, Responder};
 use crate::trust;
 use crate::words::{Lane, Mode};
 
+use respond::Run;
+
 /// Reaches the accounts of the scope.
 #[async_trait]
 pub trait Accounts<C>: Debug + Send + Sync {
@@ -79,12 +81,7 @@ struct Job {
     /// The incident that it already has, if it is resumed.
     incident: Option<String>,
     candidate: Candidate,
-}
-
-impl Job {
-    fn new(candidate: Candidate) -> Self {
-        Self { incident: None, candidate }
-    }
+    run: Run,
 }
 
 /// What became of one candidate.
@@ -191,17 +188,30 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 Ok(Reply::ignored(why))
             }
             Detection::Candidates(candidates) => {
-                let jobs = candidates.into_iter().map(Job::new).collect();
-                self.work(jobs, invocation).await
+                let jobs = candidates
+                    .into_iter()
+                    .map(|candidate| Job { incident: None, candidate, run: Run::Unattended })
+                    .collect();
+                self.work(jobs, None, invocation).await
             }
         }
     }
 
     /// Works on every candidate: one that fails does not stop the others.
-    async fn work(&self, jobs: Vec<Job>, invocation: &Invocation) -> Result<Reply> {
+    /// `failure` is what has failed already, to be returned once all is done.
+    async fn work(
+        &self,
+        jobs: Vec<Job>,
+        mut failure: Option<Error>,
+        invocation: &Invocation,
+    ) -> Result<Reply> {
         let mut ended = Vec::new();
-        let mut failure: Option<Error> = None;
         for job in jobs {
+            if !invocation.deadline.allows(self.clock.now()) {
+                // What is not begun is begun by the retry, or by the next sweep.
+                failure = Some(worse(failure, Error::transient("the deadline is too near")));
+                break;
+            }
             match self.respond(&job, invocation).await {
                 Ok(one) => ended.push(one),
                 Err(error) => {

@@ -56,7 +56,10 @@ pub struct Header {
     /// When the containing call was answered for the last step that contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contained_at: Option<Timestamp>,
-    /// Whether people have been told how it ended.
+    /// Whether the notice went out.
+    #[serde(default)]
+    pub told: bool,
+    /// Whether people have been told how it ended, ticket included.
     #[serde(default)]
     pub reported: bool,
     /// The OpsItem that stands for it.

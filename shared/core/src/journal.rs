@@ -106,6 +106,7 @@ impl Journal {
             claimed_at: who.now,
             closed_at: None,
             contained_at: None,
+            told: false,
             reported: false,
             ops_item: None,
             owner: who.owner.to_owned(),

@@ -234,6 +234,16 @@ pub fn release(
         return Err(Error::invalid(format!("step {wrong} is not held"))
             .hint(format!("held are: {}", list(&held))));
     }
+    let other = steps.iter().find(|s| {
+        numbers.is_some_and(|n| n.contains(&s.n))
+            && s.option.is_some()
+            && s.option.as_deref() != chosen
+    });
+    if let Some(step) = other {
+        let option = step.option.as_deref().unwrap_or_default();
+        return Err(Error::invalid(format!("step {} belongs to the option `{option}`", step.n))
+            .hint(format!("choose that option, or leave step {} out", step.n)));
+    }
     let released: BTreeSet<u32> = steps
         .iter()
         .filter(|s| held.contains(&s.n) && numbers.is_none_or(|n| n.contains(&s.n)))
@@ -344,6 +354,7 @@ mod tests {
         assert_eq!(release(&steps, Some(&choice), None, Some("revoke")).unwrap(), set(&[3, 4]));
         assert_eq!(release(&steps, Some(&choice), Some(&[4]), None).unwrap(), set(&[4]));
         assert!(release(&steps, Some(&choice), Some(&[1]), None).is_err());
+        assert!(release(&steps, Some(&choice), Some(&[3, 4]), None).is_err(), "not the default");
         assert!(release(&steps, Some(&choice), None, Some("other")).is_err());
         assert!(release(&steps, None, None, Some("narrow")).is_err());
         assert!(release(&steps[..1], None, None, None).is_err());

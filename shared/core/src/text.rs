@@ -10,7 +10,7 @@ pub fn safe(text: &str, max: usize) -> String {
         }
         // Bidirectional overrides and zero-width characters make a name read as another.
         let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
         shown.push(if hidden { '\u{fffd}' } else { c });
     }
     shown

@@ -52,6 +52,14 @@ pub fn checks(event: &Envelope, config: &Config, derived: bool) -> Vec<Check> {
             format!("its detail-type `{}` is unknown", safe(&event.detail_type, 60))
         }));
     }
+    if derived && event.account.is_empty() {
+        let verdict = Verdict::NotChecked("the record does not say which account".to_owned());
+        checks.push(Check { name: "account and scope", verdict });
+        if let Detail::Api(record) = &event.detail {
+            checks.extend(record_checks(event, record, derived));
+        }
+        return checks;
+    }
     checks.push(check("account", Shape::Account.fits(&event.account), || {
         format!("its account `{}` is not an account id", safe(&event.account, 60))
     }));

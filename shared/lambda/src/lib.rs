@@ -44,7 +44,7 @@ pub fn run(responder: fn() -> Box<dyn Responder<Account>>) -> ExitCode {
                 function.handle(event.payload.get(), &event.context).await.map_err(Failure)
             }
         });
-        match lambda_runtime::run(service).await {
+        match Box::pin(lambda_runtime::run(service)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&Error::bug(format!("the Lambda runtime ended: {error}"))),
         }

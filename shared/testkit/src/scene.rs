@@ -262,6 +262,27 @@ impl Scene {
         Ok(answer.instances.unwrap_or_default())
     }
 
+    /// Launches an instance with a key pair under a client token.
+    ///
+    /// # Errors
+    /// If EC2 refuses.
+    pub async fn launch_with_token(&self, group: &str, key: &str, token: &str) -> Result<()> {
+        self.account
+            .ec2()
+            .run_instances()
+            .image_id("ami-12c6146b")
+            .instance_type(InstanceType::T3Micro)
+            .min_count(1)
+            .max_count(1)
+            .security_group_ids(group)
+            .subnet_id(&self.subnet)
+            .key_name(key)
+            .client_token(token)
+            .send()
+            .await?;
+        Ok(())
+    }
+
     /// What the next event is recorded with: now, by a role called `deployer`.
     pub fn recorded(&self) -> Recorded {
         self.recorded_at(Timestamp::now())

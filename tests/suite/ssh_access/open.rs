@@ -230,9 +230,68 @@ async fn r2_1a_the_second_page_of_rules_is_read() {
     let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
     let mut event = scene.recorded().authorized(&group, &[rule]);
     event["detail"]["responseElements"] = json!(null);
+    event["detail"]["requestParameters"]["ipPermissions"] = json!({});
+    let mark = scene.mark().unwrap();
     let incident = deliver(&scene, &How::default(), &event).await.unwrap();
     assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
     assert_eq!(incident.steps.len(), 1);
+    let calls = scene.calls(mark).unwrap();
+    let pages = calls.iter().filter(|c| c.operation == "DescribeSecurityGroupRules").count();
+    assert!(pages >= 2, "{pages} pages");
+}
+
+#[tokio::test]
+async fn r2_1a_a_corporate_network_is_a_ticket_and_waits() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "203.0.113.7/32")).await.unwrap();
+    let event = scene.recorded().authorized(&group, &[rule]);
+    let how = How::default().and("[ssh-access]\ncorporate_cidrs = [\"203.0.113.0/24\"]\n");
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &how, &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+    assert_eq!(incident.urgency, Urgency::Ticket);
+    assert!(scene.changes(mark).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn r2_1a_a_record_that_names_nothing_is_unknown_and_pages() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let mut event = scene.recorded().authorized(&group, &[rule]);
+    event["detail"]["requestParameters"] = json!(null);
+    event["detail"]["responseElements"] = json!(null);
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+    assert!(incident.reason.starts_with("it could not be assessed"), "{}", incident.reason);
+    assert_eq!(scene.notices(mark).unwrap()[0].0, "page");
+    assert!(scene.changes(mark).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn r2_1a_many_long_rules_do_not_make_the_notice_too_long_to_send() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("many").await.unwrap();
+    let long = "x".repeat(250);
+    let mut rules = Vec::new();
+    for n in 0..40 {
+        let source = format!("10.8.{n}.0/24");
+        let allow = Allow { description: Some(&long), ..Allow::tcp(22, &source) };
+        rules.push(scene.allow(&group, allow).await.unwrap());
+    }
+    let event = scene.recorded().authorized(&group, &rules);
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+    assert_eq!(incident.steps.len(), 40);
+    let notices = scene.notices(mark).unwrap();
+    assert_eq!(notices.len(), 1);
+    assert!(notices[0].1.len() < 8_000, "{}", notices[0].1.len());
+    let shown = machine(&scene, &How::default()).unwrap();
+    let shown = shown.engine.journal.show(&incident.id).await.unwrap();
+    assert_eq!(shown.steps.len(), 40, "a long plan is kept whole");
 }
 
 #[tokio::test]

@@ -113,6 +113,8 @@ impl LiveRule {
                     .unwrap_or_default()
                     .into_iter()
                     .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
+                    // AWS's own tags cannot be put back, so they are no part of what is restored.
+                    .filter(|(key, _)| !key.starts_with("aws:"))
                     .collect(),
             },
             id,
@@ -159,12 +161,11 @@ impl Rule {
         .build()
     }
 
-    /// The rule's own tags, for an authorisation. Tags that begin with `aws:` cannot be set.
+    /// The rule's own tags, for an authorisation.
     pub(crate) fn tag_specification(&self) -> Option<TagSpecification> {
         let tags: Vec<Tag> = self
             .tags
             .iter()
-            .filter(|(key, _)| !key.starts_with("aws:"))
             .map(|(key, value)| Tag::builder().key(key).value(value).build())
             .collect();
         (!tags.is_empty()).then(|| {
@@ -205,12 +206,8 @@ impl Rule {
             }
         }
         let mut line = format!("--ip-permissions {}", shell(&json!([permission]).to_string()));
-        let tags: Vec<Value> = self
-            .tags
-            .iter()
-            .filter(|(key, _)| !key.starts_with("aws:"))
-            .map(|(key, value)| json!({ "Key": key, "Value": value }))
-            .collect();
+        let tags: Vec<Value> =
+            self.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
         if !tags.is_empty() {
             let specification =
                 json!([{ "ResourceType": "security-group-rule", "Tags": tags }]).to_string();
@@ -262,6 +259,8 @@ pub async fn rules_of(account: &Account, group_id: &str) -> Result<Vec<LiveRule>
         }
         next = page.next_token.filter(|token| !token.is_empty());
         if next.is_none() {
+            // EC2 promises no order, and the order of a plan is part of its hash.
+            rules.sort_by(|a, b| a.id.cmp(&b.id));
             return Ok(rules);
         }
     }

@@ -29,7 +29,7 @@ pub struct SshAccess {
     /// Launches that may name a key pair: they are a ticket, not a page.
     #[serde(rename = "allowed_key_pair")]
     pub allowed_key_pairs: Vec<AllowedKeyPair>,
-    /// Whether port 22 from internal addresses is a finding too.
+    /// Whether port 22 from internal addresses or corporate networks pages.
     pub strict_internal: bool,
     /// Security groups of bastions, to be replaced by Session Manager by a date.
     #[serde(rename = "bastion_group")]

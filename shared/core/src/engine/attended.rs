@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::event;
 use crate::ident::Shape;
 use crate::incident::{Change, Header};
-use crate::journal::Hand;
+use crate::journal::{Hand, Limits};
 use crate::plan::{self, StepRecord};
 use crate::report::Reply;
 use crate::words::{Outcome, StepStatus};
@@ -40,14 +40,14 @@ impl<C: Send + Sync + 'static> Engine<C> {
             ))
             .hint("add it to `[scope]` in the policy and deploy"));
         }
-        let candidates = self.responder.target(run, &invocation.request_id)?;
         let how = if run.apply { Run::Released } else { Run::PlanOnly };
-        let mut ended = Vec::new();
-        for candidate in candidates {
-            ended.push(self.respond_as(&Job::new(candidate), how, invocation).await?);
-        }
-        self.report(&mut ended).await?;
-        Ok(Reply::of(ended.iter().map(|e| (&e.header, e.steps.as_slice()))))
+        let jobs = self
+            .responder
+            .target(run, &invocation.request_id)?
+            .into_iter()
+            .map(|candidate| Job { incident: None, candidate, run: how })
+            .collect();
+        self.work(jobs, None, invocation).await
     }
 
     /// Releases held steps, bound to the hash of the plan that the person saw.
@@ -91,6 +91,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let header = hand.header_mut();
         header.outcome = None;
         header.reported = false;
+        header.told = false;
         let mut counters = self.counters(&hand).await?;
         let ended = self.finish(hand, None, released, &mut counters, &*context, invocation).await?;
         self.reply(vec![ended]).await
@@ -125,6 +126,13 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 header.id
             ))
             .hint("look at the plan again, then approve that hash"));
+        }
+        if header.config_hash != self.config.hash() {
+            return Err(Error::conflict(format!(
+                "the policy has changed since the plan of `{}` was made",
+                header.id
+            ))
+            .hint("start the runbook again: it makes a new plan under the new policy"));
         }
         let now = self.clock.now();
         if header.approvable_until.is_none_or(|until| until <= now) {
@@ -263,19 +271,29 @@ impl<C: Send + Sync + 'static> Engine<C> {
             ))
             .hint("compare before, after and now; repeat with `force` and a reason to overwrite"));
         }
-        hand.note(
-            Change::StepUndoing {
-                step: n,
-                by: undo.requested_by.clone(),
-                reason: undo.reason.clone(),
-            },
-            self.clock.now(),
-        )?;
+        let change = Change::StepUndoing {
+            step: n,
+            by: undo.requested_by.clone(),
+            reason: undo.reason.clone(),
+        };
         // Open again: if this stops half-way, the sweep finds it and tells people.
         let header = hand.header_mut();
         header.outcome = None;
         header.reported = false;
-        hand.flush(self.clock.now()).await?;
+        header.told = false;
+        // Nobody remediates the resource while it is being restored.
+        let mut fights = self.journal.fights(&record.resource).await?;
+        let (limits, now) = (Limits::NONE, self.clock.now());
+        let mut breaker = Default::default();
+        if let Err(refusal) = hand
+            .write_ahead(change, &record.resource, &mut fights, &mut breaker, &limits, now)
+            .await?
+        {
+            return Err(Error::transient(format!(
+                "another incident works on `{}` ({refusal:?})",
+                record.resource
+            )));
+        }
         let undone = match action.undo(context, &record.before).await {
             Ok(restored) => self
                 .verify_undone(restored.as_ref(), &record.before, context)

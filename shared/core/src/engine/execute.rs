@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::respond::Counters;
@@ -14,7 +15,7 @@ use crate::journal::{Hand, Refusal};
 use crate::words::{Class, Lane, StepStatus, Urgency};
 
 /// How often a change is looked for before it counts as not made, and how long after each look.
-/// EC2 is eventually consistent for a moment; together they wait less than a lease lasts.
+/// EC2 is eventually consistent for a moment.
 const LOOKS: [Duration; 6] = [
     Duration::from_millis(100),
     Duration::from_millis(250),
@@ -23,6 +24,14 @@ const LOOKS: [Duration; 6] = [
     Duration::from_secs(2),
     Duration::from_secs(4),
 ];
+
+/// Each pause with a look before it, and one look after the last.
+fn looks() -> impl Iterator<Item = Option<Duration>> {
+    LOOKS.into_iter().map(Some).chain([None])
+}
+
+/// How long after the claim a plan needs no second look: what it was made from is that young.
+const FRESH: SignedDuration = SignedDuration::from_secs(3);
 
 /// What a step came to.
 enum Progress {
@@ -108,18 +117,23 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let action = read_back(self.responder.actions(), &record.action, &record.arguments)?;
         // A plan that was just made needs no second look: what it was made from is `before`. One
         // that has waited does, for somebody may have put the resource right, or changed it.
-        let fresh = record.status == StepStatus::Planned
-            && hand.header().owner == invocation.owner
-            && hand.header().outcome.is_none()
-            && !hand.was_resumed();
-        if !fresh && !self.look_again(hand, n, action.as_ref(), context).await? {
+        let age = self.clock.now().duration_since(hand.header().claimed_at);
+        let fresh = record.status == StepStatus::Planned && !hand.was_resumed() && age < FRESH;
+        if !fresh && !self.look_again(hand, n, action.as_ref(), context, invocation).await? {
             return Ok(Progress::Next);
         }
         let change = Change::StepApplying { step: n };
         let now = self.clock.now();
-        let admitted = hand
-            .write_ahead(change, &mut counters.fights, &mut counters.breaker, &self.limits(), now)
-            .await?;
+        let limits = self.limits();
+        let breaker = &mut counters.breaker;
+        // The lock is that of what the step changes, which need not be what the incident is about.
+        let admitted = if record.resource == hand.header().candidate.resource {
+            let fights = &mut counters.fights;
+            hand.write_ahead(change, &record.resource, fights, breaker, &limits, now).await?
+        } else {
+            let mut fights = self.journal.fights(&record.resource).await?;
+            hand.write_ahead(change, &record.resource, &mut fights, breaker, &limits, now).await?
+        };
         match admitted {
             Ok(()) => {}
             Err(Refusal::Locked(until)) => {
@@ -157,11 +171,18 @@ impl<C: Send + Sync + 'static> Engine<C> {
         n: u32,
         action: &dyn AnyAction<C>,
         context: &C,
+        invocation: &Invocation,
     ) -> Result<bool> {
         let record = hand.step(n)?.clone();
+        if record.status == StepStatus::Applied {
+            // The call was answered: only its effect is still to be seen.
+            let after = self.verify(action, context, invocation).await?;
+            hand.note(Change::StepVerified { step: n, after }, self.clock.now())?;
+            return Ok(false);
+        }
         let state = action.observe(context).await?;
         let now = self.clock.now();
-        let begun = matches!(record.status, StepStatus::Applying | StepStatus::Applied);
+        let begun = record.status == StepStatus::Applying;
         if action.satisfied(&state)? {
             let change = if begun {
                 Change::StepVerified { step: n, after: state }
@@ -185,12 +206,6 @@ impl<C: Send + Sync + 'static> Engine<C> {
             hand.note(Change::StepHeld { step: n, reason }, now)?;
             return Ok(false);
         }
-        if record.status == StepStatus::Applied {
-            return Err(Error::conflict(format!(
-                "the change of `{}` was made and is gone again",
-                record.resource
-            )));
-        }
         Ok(true)
     }
 
@@ -201,7 +216,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         context: &C,
         invocation: &Invocation,
     ) -> Result<Value> {
-        for pause in LOOKS {
+        for pause in looks() {
             let state = action.observe(context).await.map_err(|error| match error.class() {
                 ErrorClass::Transient => error,
                 ErrorClass::Denied
@@ -213,6 +228,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             if action.satisfied(&state)? {
                 return Ok(state);
             }
+            let Some(pause) = pause else { break };
             if !invocation.deadline.allows(self.clock.now()) {
                 return Err(Error::transient("the deadline is too near to verify the change"));
             }
@@ -228,11 +244,12 @@ impl<C: Send + Sync + 'static> Engine<C> {
         before: &Value,
         context: &C,
     ) -> Result<()> {
-        for pause in LOOKS {
+        for pause in looks() {
             let state = restored.observe(context).await?;
             if restored.same(&state, before)? {
                 return Ok(());
             }
+            let Some(pause) = pause else { break };
             self.clock.wait(pause).await;
         }
         Err(Error::conflict("a fresh describe does not show the state before"))

@@ -26,60 +26,75 @@ fn worth_telling(header: &Header) -> bool {
 }
 
 impl<C: Send + Sync + 'static> Engine<C> {
-    /// Reports what is still in hand, and lets go of it. What could not be told stays unreported:
-    /// the retry, or the sweep, tells it.
+    /// Reports what is still in hand, and lets go of it: the notice first, because it is what wakes
+    /// people, then the tickets. What could not be told stays unreported: the retry, or the sweep,
+    /// tells it, and repeats nothing that was told.
     pub(super) async fn report(&self, ended: &mut [Ended]) -> Result<()> {
         let mut failure: Option<Error> = None;
-        for one in ended.iter_mut() {
-            if let Err(error) = self.ticket(one).await {
-                failure = Some(super::worse(failure, error));
-            }
+        if let Err(error) = self.publish(ended).await {
+            failure = Some(error);
         }
-        let told: Vec<(&Header, &[StepRecord])> = ended
-            .iter()
-            .filter(|e| e.hand.is_some() && worth_telling(&e.header))
-            .map(|e| (&e.header, e.steps.as_slice()))
-            .collect();
-        let published = match Notice::of(&told) {
-            None => Ok(None),
-            Some(notice) => self
-                .notifier
-                .publish(&notice)
-                .await
-                .map(|()| Some(format!("sns:{}", notice.urgency)))
-                .map_err(|error| (format!("sns:{}", notice.urgency), error)),
-        };
         for one in ended.iter_mut() {
+            let ticket = self.ticket(one).await;
             let Some(hand) = &mut one.hand else { continue };
-            let now = self.clock.now();
-            match &published {
-                Ok(channel) => {
-                    if let Some(channel) = channel.clone().filter(|_| worth_telling(&one.header)) {
-                        hand.note(Change::Reported { channel }, now)?;
-                    }
-                    hand.header_mut().reported = true;
-                }
-                Err((channel, error)) => hand.note(
-                    Change::ReportFailed { channel: channel.clone(), reason: error.to_string() },
-                    now,
-                )?,
+            match ticket {
+                // Without the notice, the incident stays unreported whatever became of the ticket.
+                Ok(()) => hand.header_mut().reported = hand.header().told,
+                Err(error) => failure = Some(super::worse(failure, error)),
             }
-            if let Err(error) = hand.let_go(now).await {
+            if let Err(error) = hand.let_go(self.clock.now()).await {
                 failure = Some(super::worse(failure, error));
             }
             one.header = hand.header().clone();
         }
-        if let Err((channel, error)) = published {
-            let error = error.context(format!(
-                "what was done is recorded, but nobody could be told over `{channel}`"
-            ));
-            failure = Some(super::worse(failure, error));
-        }
         failure.map_or(Ok(()), Err)
     }
 
-    /// Opens the ticket, or finds the open one. A ticket that cannot be opened is noted and does
-    /// not stop the notice: the notice is what wakes people.
+    /// Publishes one notice for everything that people have not been told of yet.
+    async fn publish(&self, ended: &mut [Ended]) -> Result<()> {
+        let told: Vec<(&Header, &[StepRecord])> = ended
+            .iter()
+            .filter(|e| e.hand.is_some() && !e.header.told && worth_telling(&e.header))
+            .map(|e| (&e.header, e.steps.as_slice()))
+            .collect();
+        let (channel, published) = match Notice::of(&told) {
+            None => (None, Ok(())),
+            Some(notice) => {
+                (Some(format!("sns:{}", notice.urgency)), self.notifier.publish(&notice).await)
+            }
+        };
+        let now = self.clock.now();
+        for one in ended.iter_mut() {
+            let fresh = !one.header.told && worth_telling(&one.header);
+            let Some(hand) = &mut one.hand else { continue };
+            match (&published, &channel) {
+                (Ok(()), channel) => {
+                    if let Some(channel) = channel.clone().filter(|_| fresh) {
+                        hand.note(Change::Reported { channel }, now)?;
+                    }
+                    hand.header_mut().told = true;
+                }
+                (Err(error), channel) if fresh => hand.note(
+                    Change::ReportFailed {
+                        channel: channel.clone().unwrap_or_default(),
+                        reason: error.to_string(),
+                    },
+                    now,
+                )?,
+                // It had nothing to tell.
+                (Err(_), _) => hand.header_mut().told = true,
+            }
+        }
+        published.map_err(|error| {
+            error.context(format!(
+                "what was done is recorded, but nobody could be told over `{}`",
+                channel.unwrap_or_default()
+            ))
+        })
+    }
+
+    /// Opens the ticket, or finds the open one. What a retry may mend is returned; what OpsCenter
+    /// refuses for good is noted, for the notice has told people already.
     async fn ticket(&self, one: &mut Ended) -> Result<()> {
         let wanted = worth_telling(&one.header)
             && self.config.notify.ops_item
@@ -94,13 +109,12 @@ impl<C: Send + Sync + 'static> Engine<C> {
             }
             Err(error) => {
                 tracing::error!(class = error.class().name(), %error, "no ticket");
+                let reason = error.to_string();
                 hand.note(
-                    Change::ReportFailed {
-                        channel: "ssm:ops-item".to_owned(),
-                        reason: error.to_string(),
-                    },
+                    Change::ReportFailed { channel: "ssm:ops-item".to_owned(), reason },
                     now,
-                )
+                )?;
+                if error.is_transient() { Err(error) } else { Ok(()) }
             }
         }
     }

@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::guard::{Guarded, PROTECTED, hold};
 use super::{Ended, Engine, Invocation, Job};
-use crate::assessment::{Assessment, Finding, Violation};
+use crate::assessment::{Assessment, Finding, Scope, Violation};
 use crate::candidate::{Candidate, Origin};
 use crate::error::{Error, Result};
 use crate::event::Request;
@@ -24,8 +24,12 @@ use crate::words::{Class, Lane, Mode, Outcome, StepStatus, Urgency};
 const YOUNG: SignedDuration = SignedDuration::from_mins(2);
 
 /// The pauses before each further look for it.
-const APPEARS: [Duration; 3] =
-    [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(4)];
+const APPEARS: [Duration; 4] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(6),
+];
 
 /// The counters of one response, as they were read.
 #[derive(Debug)]
@@ -48,23 +52,6 @@ pub(super) enum Run {
 impl<C: Send + Sync + 'static> Engine<C> {
     /// One candidate from claim to close. What is held in hand still has to be reported.
     pub(super) async fn respond(&self, job: &Job, invocation: &Invocation) -> Result<Ended> {
-        let run = match (self.lane, &job.candidate.origin) {
-            // What a person began is finished by a person.
-            (Lane::Attended, _) | (Lane::Unattended, Origin::Person { .. }) => Run::PlanOnly,
-            (
-                Lane::Unattended,
-                Origin::Event { .. } | Origin::Sweep { .. } | Origin::Request { .. },
-            ) => Run::Unattended,
-        };
-        self.respond_as(job, run, invocation).await
-    }
-
-    pub(super) async fn respond_as(
-        &self,
-        job: &Job,
-        run: Run,
-        invocation: &Invocation,
-    ) -> Result<Ended> {
         let candidate = &job.candidate;
         let id = job.incident.clone().unwrap_or_else(|| {
             incident_id(
@@ -77,7 +64,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             )
         });
         let span = tracing::info_span!("incident", incident = %id);
-        self.respond_in(id, candidate, run, invocation).instrument(span).await
+        self.respond_in(id, candidate, job.run, invocation).instrument(span).await
     }
 
     async fn respond_in(
@@ -113,8 +100,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
             return self.carry_on(hand, &mut counters, &*context, invocation).await;
         }
         let assessed = match assessed {
-            Ok(Assessment::Absent(reason)) => {
-                self.look_for(reason, candidate, &context, &memory, invocation).await
+            Ok(first) if first.is_incomplete() => {
+                self.look_for(first, candidate, &context, &memory, invocation).await
             }
             assessed => assessed,
         };
@@ -161,27 +148,25 @@ impl<C: Send + Sync + 'static> Engine<C> {
     /// a second ago may not be visible yet. What stays away is gone.
     async fn look_for(
         &self,
-        reason: String,
+        mut last: Assessment<C>,
         candidate: &Candidate,
         context: &C,
         memory: &Memory,
         invocation: &Invocation,
     ) -> Result<Assessment<C>> {
-        let Origin::Event { time: Some(time), .. } = candidate.origin else {
-            return Ok(Assessment::Absent(reason));
-        };
+        let Origin::Event { time: Some(time), .. } = candidate.origin else { return Ok(last) };
         for pause in APPEARS {
             let now = self.clock.now();
             if now.duration_since(time) > YOUNG || !invocation.deadline.allows(now) {
                 break;
             }
             self.clock.wait(pause).await;
-            let assessment = self.responder.assess(candidate, context, memory).await?;
-            if !matches!(assessment, Assessment::Absent(_)) {
-                return Ok(assessment);
+            last = self.responder.assess(candidate, context, memory).await?;
+            if !last.is_incomplete() {
+                break;
             }
         }
-        Ok(Assessment::Absent(reason))
+        Ok(last)
     }
 
     /// Ends an incident that needs no plan.
@@ -214,7 +199,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         invocation: &Invocation,
     ) -> Result<Ended> {
         let now = self.clock.now();
-        let Violation { finding, steps, choice, scope: _ } = violation;
+        let Violation { finding, steps, choice, incomplete: _, scope: _ } = violation;
         let records: Vec<StepRecord> = steps
             .iter()
             .zip(1..)
@@ -331,8 +316,21 @@ impl<C: Send + Sync + 'static> Engine<C> {
         invocation: &Invocation,
     ) -> Result<Ended> {
         tracing::info!("resumed");
-        let held = (self.lane == Lane::Unattended && self.mode != Mode::Enforce)
-            .then(|| format!("the mode is `{}`", self.mode));
+        // The guards again: the policy may have changed meanwhile. What the plan was made from is
+        // compared step by step.
+        let header = hand.header();
+        let held = match self.lane {
+            Lane::Attended => Some("it was interrupted: approve it again".to_owned()),
+            Lane::Unattended => hold(&Guarded {
+                responder: self.name(),
+                candidate: &header.candidate,
+                scope: &Scope { production: true, hands_off: None },
+                config: &self.config,
+                mode: self.mode,
+                claimed_at: header.claimed_at,
+                now: self.clock.now(),
+            }),
+        };
         self.hold_steps(&mut hand, Run::Unattended, held.as_deref())?;
         self.finish(hand, held.as_deref(), &BTreeSet::new(), counters, context, invocation).await
     }
@@ -361,27 +359,69 @@ impl<C: Send + Sync + 'static> Engine<C> {
             )));
         }
         candidate.origin = Origin::Request { incident: request.incident.clone() };
-        self.work(vec![Job::new(candidate)], invocation).await
+        let job = Job { incident: None, candidate, run: Run::Unattended };
+        self.work(vec![job], None, invocation).await
     }
 
-    /// The scheduled pass: resumes what is unfinished, then surveys live state.
+    /// The scheduled pass: resumes what is unfinished, then surveys live state. A person's sweep
+    /// only looks: it resumes nothing, and applies nothing.
     pub(super) async fn sweep(&self, invocation: &Invocation) -> Result<Reply> {
-        let now = self.clock.now();
-        let mut jobs: Vec<Job> = self
-            .journal
-            .unfinished()
-            .await?
-            .into_iter()
-            .filter(|h| h.responder == self.name() && h.lease_until <= now)
-            .map(|h| Job { incident: Some(h.id), candidate: h.candidate })
-            .collect();
-        for (account, region) in self.config.places() {
-            let context = self.accounts.open(account, region, &invocation.request_id).await?;
-            let memory = self.memory();
-            let found = self.responder.survey(&context, &memory, &invocation.request_id).await?;
-            jobs.extend(found.into_iter().map(Job::new));
+        let mut jobs: Vec<Job> = Vec::new();
+        if self.lane == Lane::Unattended {
+            let now = self.clock.now();
+            let unfinished = self.journal.unfinished().await?;
+            jobs.extend(
+                unfinished
+                    .into_iter()
+                    .filter(|h| h.responder == self.name() && h.lease_until <= now)
+                    .map(|h| Job {
+                        run: resumed_as(&h.candidate),
+                        incident: Some(h.id),
+                        candidate: h.candidate,
+                    }),
+            );
         }
-        self.work(jobs, invocation).await
+        let run = match self.lane {
+            Lane::Unattended => Run::Unattended,
+            Lane::Attended => Run::PlanOnly,
+        };
+        // A place that cannot be surveyed keeps nothing else from being resumed or surveyed.
+        let mut failure = None;
+        for (account, region) in self.config.places() {
+            match self.survey(account, region, invocation).await {
+                Ok(found) => {
+                    jobs.extend(found.into_iter().map(|candidate| Job {
+                        incident: None,
+                        candidate,
+                        run,
+                    }));
+                }
+                Err(error) => {
+                    let error = error.context(format!("cannot survey {account} in {region}"));
+                    tracing::error!(class = error.class().name(), %error, "not surveyed");
+                    failure = Some(super::worse(failure, error));
+                }
+            }
+        }
+        self.work(jobs, failure, invocation).await
+    }
+
+    async fn survey(
+        &self,
+        account: &str,
+        region: &str,
+        invocation: &Invocation,
+    ) -> Result<Vec<Candidate>> {
+        let context = self.accounts.open(account, region, &invocation.request_id).await?;
+        self.responder.survey(&context, &self.memory(), &invocation.request_id).await
+    }
+}
+
+/// How the sweep resumes what has no plan yet: what a person began is finished by a person.
+fn resumed_as(candidate: &Candidate) -> Run {
+    match candidate.origin {
+        Origin::Person { .. } => Run::PlanOnly,
+        Origin::Event { .. } | Origin::Sweep { .. } | Origin::Request { .. } => Run::Unattended,
     }
 }
 

@@ -23,6 +23,8 @@ const ROUNDS: usize = 8;
 pub struct Hand {
     store: Arc<dyn Store>,
     rev: u64,
+    /// The header as it was written last: what is stored while a long plan is being written.
+    written: Header,
     draft: Draft,
     resumed: bool,
 }
@@ -45,6 +47,7 @@ impl Hand {
         let now = header.claimed_at;
         let mut hand = Self {
             store,
+            written: header.clone(),
             rev: 0,
             resumed: false,
             draft: Draft {
@@ -55,7 +58,7 @@ impl Hand {
             },
         };
         // The first entry is written with the next ones: a claim is one put.
-        let write = hand.header_write()?;
+        let write = hand.header_write(&hand.draft.header)?;
         match hand.store.write(vec![write]).await.while_doing(|| "cannot claim the incident")? {
             Ok(()) => {
                 hand.rev = 1;
@@ -74,9 +77,10 @@ impl Hand {
         steps: Vec<StepRecord>,
         who: &Claimant<'_>,
     ) -> Result<Self> {
+        let written = header.clone();
         who.owner.clone_into(&mut header.owner);
         let draft = Draft { header, steps, entries: Vec::new(), touched: BTreeSet::new() };
-        let mut hand = Self { store, rev, draft, resumed: true };
+        let mut hand = Self { store, rev, written, draft, resumed: true };
         hand.note(Change::Resumed, who.now)?;
         hand.flush(who.now).await?;
         Ok(hand)
@@ -137,8 +141,7 @@ impl Hand {
         Ok(())
     }
 
-    fn header_write(&self) -> Result<Write> {
-        let header = &self.draft.header;
+    fn header_write(&self, header: &Header) -> Result<Write> {
         let mut write = Write::put(Key::header(&header.id), self.rev, encode(header)?);
         let at = header.claimed_at.to_string();
         let day = header.claimed_at.to_zoned_datetime(TimeZone::UTC).date().to_string();
@@ -171,22 +174,31 @@ impl Hand {
         others: Vec<Write>,
         now: Timestamp,
     ) -> Result<Result<(), Conflict>> {
-        self.draft.header.lease_until = lease_from(now);
+        self.flush_until(others, lease_from(now)).await
+    }
+
+    async fn flush_until(
+        &mut self,
+        others: Vec<Write>,
+        lease_until: Timestamp,
+    ) -> Result<Result<(), Conflict>> {
+        self.draft.header.lease_until = lease_until;
         let id = self.draft.header.id.clone();
         let mut pending: Vec<Write> = Vec::new();
         for entry in &self.draft.entries {
-            pending.push(Write::put(Key::entry(&id, entry.seq), 0, encode(entry)?));
+            pending.push(Write::beside(Key::entry(&id, entry.seq), encode(entry)?));
         }
         if let Some(plan) = &self.draft.header.plan {
             for step in self.draft.steps.iter().filter(|s| self.draft.touched.contains(&s.n)) {
                 pending.push(Write::beside(Key::step(&id, plan, step.n), encode(step)?));
             }
         }
-        // A long plan does not fit into one transaction: its head goes first, under the same fence.
+        // A long plan does not fit into one transaction. Its head goes first, under the same fence
+        // but with the header as it was: until the last batch nothing refers to the new items.
         let room = MAX_WRITES - 1 - others.len();
         while pending.len() > room {
             let rest = pending.split_off(room);
-            let mut batch = vec![self.header_write()?];
+            let mut batch = vec![self.header_write(&self.written)?];
             batch.append(&mut pending);
             if self.store.write(batch).await?.is_err() {
                 return Err(self.taken_over());
@@ -194,7 +206,7 @@ impl Hand {
             self.rev += 1;
             pending = rest;
         }
-        let mut batch = vec![self.header_write()?];
+        let mut batch = vec![self.header_write(&self.draft.header)?];
         let count = others.len();
         batch.extend(others);
         batch.append(&mut pending);
@@ -206,6 +218,7 @@ impl Hand {
         {
             Ok(()) => {
                 self.rev += 1;
+                self.written = self.draft.header.clone();
                 self.draft.entries.clear();
                 self.draft.touched.clear();
                 Ok(Ok(()))
@@ -215,14 +228,15 @@ impl Hand {
         }
     }
 
-    /// Writes ahead that `step` is about to be applied: the entry, the lease, the lock with the
-    /// fight list, and the breaker, in one transaction. The inner error says why it may not be.
+    /// Writes ahead that a step is about to be applied: the entry, the lease, the lock of the
+    /// step's resource with its fight list, and the breaker, in one transaction. The inner error says why it may not be.
     ///
     /// # Errors
     /// `Transient` if another has taken over, or the counters changed faster than they were read.
     pub async fn write_ahead(
         &mut self,
         change: Change,
+        resource: &str,
         fights: &mut Seen<Fights>,
         breaker: &mut Seen<Breaker>,
         limits: &Limits,
@@ -230,36 +244,50 @@ impl Hand {
     ) -> Result<Result<(), Refusal>> {
         let id = self.draft.header.id.clone();
         let key = format!("{id}#{}", change.step().unwrap_or_default());
-        let resource = Key::resource(&self.draft.header.candidate.resource);
+        let resource = Key::resource(resource);
         let counter = Key::breaker(&self.draft.header.responder);
+        // What a person decides fills no counter that would stop the unattended lane.
+        let limited = *limits != Limits::NONE;
         let before = self.draft.clone();
         for _round in 0..ROUNDS {
             let (mut lock, mut count) = (fights.0.clone(), breaker.0.clone());
-            if let Err(refusal) =
-                lock.admit(&id, limits, now).and_then(|()| count.admit(&key, limits, now))
-            {
+            let admitted = lock
+                .admit(&id, limits, now)
+                .and_then(|()| if limited { count.admit(&key, limits, now) } else { Ok(()) });
+            if let Err(refusal) = admitted {
                 self.draft = before;
                 return Ok(Err(refusal));
             }
             self.draft = before.clone();
             self.note(change.clone(), now)?;
-            let others = vec![
-                Write::put(resource.clone(), fights.1, encode(&lock)?),
-                Write::put(counter.clone(), breaker.1, encode(&count)?),
-            ];
-            match self.flush_with(others, now).await? {
+            let mut others = vec![Write::put(resource.clone(), fights.1, encode(&lock)?)];
+            if limited {
+                others.push(Write::put(counter.clone(), breaker.1, encode(&count)?));
+            }
+            // What was not written ahead must not be written later, beside something else.
+            let written = match self.flush_with(others, now).await {
+                Ok(written) => written,
+                Err(error) => {
+                    self.draft = before;
+                    return Err(error);
+                }
+            };
+            match written {
                 Ok(()) => {
                     *fights = (lock, fights.1 + 1);
-                    *breaker = (count, breaker.1 + 1);
+                    if limited {
+                        *breaker = (count, breaker.1 + 1);
+                    }
                     return Ok(Ok(()));
                 }
                 Err(Conflict(0)) => *fights = self.read(&resource).await?,
                 Err(Conflict(_)) => *breaker = self.read(&counter).await?,
             }
         }
+        self.draft = before;
         Err(Error::transient(format!(
             "the counters of `{}` change faster than they can be read",
-            self.draft.header.candidate.resource
+            resource.pk
         )))
     }
 
@@ -308,6 +336,7 @@ impl Hand {
             header.outcome = Some(outcome);
             header.reason.clone_from(&reason);
             header.closed_at = Some(now);
+            header.told = false;
             header.reported = false;
             self.note(Change::Closed { outcome, reason }, now)?;
             let others = if ledger == fights.0 {
@@ -332,14 +361,8 @@ impl Hand {
     /// # Errors
     /// As [`Hand::flush`].
     pub async fn let_go(&mut self, now: Timestamp) -> Result<()> {
-        self.flush(now).await?;
-        self.draft.header.lease_until = now;
-        let write = self.header_write()?;
-        match self.store.write(vec![write]).await? {
-            Ok(()) => {
-                self.rev += 1;
-                Ok(())
-            }
+        match self.flush_until(Vec::new(), now).await? {
+            Ok(()) => Ok(()),
             Err(Conflict(_)) => Err(self.taken_over()),
         }
     }

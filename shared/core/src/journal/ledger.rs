@@ -104,7 +104,7 @@ impl Fights {
             )));
         }
         self.remediations.retain(|r| within(r.at, REMEMBER.max(limits.fight_window), now));
-        if !self.remediations.iter().any(|r| r.key == incident) {
+        if *limits != Limits::NONE && !self.remediations.iter().any(|r| r.key == incident) {
             self.remediations.push(Once { key: incident.to_owned(), at: now });
         }
         self.lock = Some(Lock { incident: incident.to_owned(), until: lease_from(now) });

@@ -14,7 +14,7 @@ use crate::words::{Outcome, StepStatus, Urgency};
 pub struct Notice {
     /// Which topic.
     pub urgency: Urgency,
-    /// The subject of an e-mail: ASCII, at most 100 characters (SNS `Publish`).
+    /// The subject of an e-mail: ASCII, fewer than 100 characters (SNS `Publish`).
     pub subject: String,
     /// Readable text, for e-mail.
     pub email: String,
@@ -44,8 +44,18 @@ pub struct Ticket {
     pub severity: &'static str,
 }
 
-/// How many incidents a notice shows in full; SNS takes 256 KB.
-const SHOWN: usize = 20;
+/// How many incidents a notice shows in full.
+const SHOWN: usize = 15;
+
+/// How many steps of an incident a notice shows; `show` prints all of them.
+const STEPS: usize = 10;
+
+/// How long the text of one incident may be, in bytes. SNS takes 256 KB, escapes included; an
+/// attacker who can fill a notice must not be able to make it too long to send.
+const LONGEST: usize = 6_000;
+
+/// How long a command may be that is shown: a command that is cut is worse than none.
+const LONGEST_COMMAND: usize = 600;
 
 impl Notice {
     /// The notice for what one function has to say about one event.
@@ -55,7 +65,7 @@ impl Notice {
         let title = headline(first, incidents.len());
         let mut email = String::new();
         for (header, steps) in incidents.iter().take(SHOWN) {
-            email.push_str(&body(header, steps, &|text, max| safe(text, max)));
+            email.push_str(&cut(body(header, steps, &|text, max| safe(text, max))));
             email.push('\n');
         }
         if incidents.len() > SHOWN {
@@ -64,14 +74,14 @@ impl Notice {
         }
         let mut description = String::new();
         for (header, steps) in incidents.iter().take(5) {
-            description.push_str(&body(header, steps, &markdown));
+            description.push_str(&cut(body(header, steps, &markdown)));
             description.push('\n');
         }
         let mut subject: String = format!("[{urgency}] {title}")
             .chars()
             .map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' })
             .collect();
-        subject.truncate(100);
+        subject.truncate(99); // SNS takes fewer than 100 characters
         let chat = json!({
             "version": "1.0",
             "source": "custom",
@@ -181,7 +191,7 @@ fn body(header: &Header, steps: &[StepRecord], show: &dyn Fn(&str, usize) -> Str
     if let Some(radius) = header.finding.as_ref().and_then(|f| f.blast_radius.as_deref()) {
         line("touches", &show(radius, 300));
     }
-    for step in steps {
+    for step in steps.iter().take(STEPS) {
         line(
             &format!("step {}", step.n),
             &format!("[{}] {} ({})", step.status, show(&step.summary, 200), step.class),
@@ -190,10 +200,20 @@ fn body(header: &Header, steps: &[StepRecord], show: &dyn Fn(&str, usize) -> Str
         if let Some(detail) = &step.detail {
             line("", &show(detail, 300));
         }
-        line("", &show(&step.command, 400));
+        let command = |command: &str| {
+            if command.len() > LONGEST_COMMAND {
+                "(too long for a notice: a `show` order prints it)".to_owned()
+            } else {
+                safe(command, LONGEST_COMMAND)
+            }
+        };
+        line("", &command(&step.command));
         if let (StepStatus::Verified, Some(undo)) = (step.status, &step.undo_command) {
-            line("  undo", &show(undo, 400));
+            line("  undo", &command(undo));
         }
+    }
+    if steps.len() > STEPS {
+        line("", &format!("… and {} more steps", steps.len() - STEPS));
     }
     for follow_up in header.finding.iter().flat_map(|f| &f.follow_up) {
         line("then", &show(follow_up, 400));
@@ -228,6 +248,16 @@ fn next_steps(header: &Header) -> Vec<String> {
         lines.push(invoke(json!({ "undo": order })));
     }
     lines
+}
+
+/// `text`, at most [`LONGEST`] bytes of it.
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str("… (cut)\n");
+    }
+    text
 }
 
 fn shorten(text: &str, max: usize) -> String {
