@@ -50,14 +50,14 @@ async fn main() -> Result<()> {
     let allow =
         Allow { description: Some("quick fix, will close later"), ..Allow::tcp(22, "0.0.0.0/0") };
     let rule = scene.allow(&web, allow).await?;
-    let incident = show.happens(&scene.recorded().authorized(&web, &[rule]), &mut tell).await?;
+    let contained = show.happens(&scene.recorded().authorized(&web, &[rule]), &mut tell).await?;
     show.proof(&web, &mut tell).await?;
 
     tell.heading("2. Somebody opens every port to an internal network")?;
     let wide =
         Allow { protocol: "tcp", ports: Some((0, 65535)), source: "10.0.0.0/8", description: None };
     let rule = scene.allow(&web, wide).await?;
-    show.happens(&scene.recorded().authorized(&web, &[rule]), &mut tell).await?;
+    let held = show.happens(&scene.recorded().authorized(&web, &[rule]), &mut tell).await?;
     show.proof(&web, &mut tell).await?;
 
     tell.heading("3. Somebody replays last week's event")?;
@@ -66,15 +66,24 @@ async fn main() -> Result<()> {
     if let Some(object) = replayed.as_object_mut() {
         object.insert("replay-name".to_owned(), json!("last-week"));
     }
-    show.ignored(&replayed, &mut tell).await?;
+    let ignored = show.ignored(&replayed, &mut tell).await?;
     show.proof(&web, &mut tell).await?;
 
     tell.heading("What it came to")?;
-    tell.line("1", "contained: revoked by its id, seen gone in a fresh describe, undoable")?;
-    tell.line("2", "held: the plan is kept, a person releases it with an `approve` order to the attended function")?;
-    tell.line("3", "ignored: a replay is no news, so nothing was read and nothing changed")?;
-    anyhow::ensure!(incident.header.outcome == Some(Outcome::Contained), "the demo's first case");
-    Ok(())
+    for (n, (told, wanted)) in
+        [(outcome(&contained), "contained"), (outcome(&held), "held"), (ignored, "ignored")]
+            .into_iter()
+            .enumerate()
+    {
+        tell.line(&format!("{}", n + 1), &told)?;
+        anyhow::ensure!(told.starts_with(wanted), "the demo's case {} ended as: {told}", n + 1);
+    }
+    tell.line("next", "what is held waits for an `approve` order, what is contained can be undone")
+}
+
+fn outcome(incident: &Incident) -> String {
+    let outcome = incident.header.outcome.map_or("open", Outcome::name);
+    format!("{outcome}: {}", incident.header.reason)
 }
 
 fn journal(scene: &Scene) -> Journal {
@@ -126,11 +135,13 @@ impl Show<'_> {
         Ok(self.journal.day(today).await?)
     }
 
-    /// An event that changes nothing: invoked, so that the reason can be shown.
-    async fn ignored(&self, event: &Value, tell: &mut Teller) -> Result<()> {
+    /// An event that changes nothing: invoked, because the bus takes no `replay-name` from others
+    /// and because the reason is in the answer.
+    async fn ignored(&self, event: &Value, tell: &mut Teller) -> Result<String> {
         let answer = self.function.invoke(event).await?.map_err(|e| anyhow::anyhow!("{e}"))?;
         let why = answer.get("ignored").and_then(Value::as_str).unwrap_or("not ignored");
-        tell.line("ignored", why)
+        tell.line("ignored", why)?;
+        Ok(format!("ignored: {why}"))
     }
 
     /// What EC2 says now.

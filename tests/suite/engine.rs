@@ -167,19 +167,45 @@ fn faulty(scene: &Scene) -> (Machine, Faults) {
     (machine, faults)
 }
 
-/// Whatever call fails, however it fails: after a retry, the end state is that of the run without
-/// a fault, or a stated failure with nothing half-done and unrecorded.
+/// What must be so in the end, whatever went wrong on the way.
+async fn assert_contained(machine: &Machine, scene: &Scene, group: &str, case: &str) {
+    assert!(scene.rules(group).await.unwrap().is_empty(), "{case}: still open");
+    let incident = incident_of(machine, group).await.unwrap_or_else(|| panic!("{case}: none"));
+    assert_eq!(incident.outcome, Some(Outcome::Contained), "{case}: {}", incident.reason);
+    assert!(incident.reported, "{case}: nobody was told");
+    let shown = machine.engine.journal.show(&incident.id).await.unwrap();
+    assert_eq!(shown.steps[0].status, StepStatus::Verified, "{case}");
+    let numbers: Vec<u32> = shown.entries.iter().map(|e| e.seq).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{case}: {numbers:?}");
+    let closed = |e: &&backstop_core::incident::Entry| matches!(e.change, Change::Closed { .. });
+    assert_eq!(shown.entries.iter().filter(closed).count(), 1, "{case}: closed once");
+}
+
+async fn incident_of(machine: &Machine, group: &str) -> Option<backstop_core::incident::Header> {
+    let today = Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    let incidents = machine.engine.journal.day(today).await.unwrap();
+    incidents.into_iter().find(|h| h.candidate.resource.ends_with(group))
+}
+
+/// The calls that the work makes when nothing goes wrong.
+async fn calls_of_a_containment(scene: &Scene) -> Vec<String> {
+    let (_, event) = opened(scene, "base").await;
+    let (machine, faults) = faulty(scene);
+    faults.clear();
+    one(machine.invoke(&event).await.unwrap()).unwrap();
+    faults.made()
+}
+
+/// Whatever call fails, however it fails: after Lambda's retry the end state is that of the run
+/// without a fault.
 #[tokio::test]
 async fn every_call_may_fail_and_the_retry_ends_where_the_first_would_have() {
     let scene = Scene::new().await.unwrap();
-    let (_, event) = opened(&scene, "base").await;
-    let (base, faults) = faulty(&scene);
-    faults.clear();
-    one(base.invoke(&event).await.unwrap()).unwrap();
-    let calls = faults.made();
+    let calls = calls_of_a_containment(&scene).await;
     let mut cases = 0;
     for (n, call) in calls.iter().enumerate() {
         for fault in [Fault::Before, Fault::After, Fault::Throttled] {
+            let case = format!("{fault:?} at call {n} ({call})");
             let (group, event) = opened(&scene, &format!("g{n}-{fault:?}")).await;
             let (machine, faults) = faulty(&scene);
             faults.fail(n, fault);
@@ -187,7 +213,6 @@ async fn every_call_may_fail_and_the_retry_ends_where_the_first_would_have() {
             faults.clear();
             // Lambda retries after a minute; by then the lease has expired.
             machine.clock.forward(SignedDuration::from_mins(1));
-            let case = format!("{fault:?} at call {n} ({call})");
             if first.is_err() {
                 let again = machine.invoke(&event).await;
                 let again = one(again.unwrap_or_else(|e| panic!("{case}: retry: {e}"))).unwrap();
@@ -196,26 +221,122 @@ async fn every_call_may_fail_and_the_retry_ends_where_the_first_would_have() {
                     "{case}: {again:?}"
                 );
             }
-            assert!(scene.rules(&group).await.unwrap().is_empty(), "{case}: still open");
-            let date = Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
-            let incident = machine
-                .engine
-                .journal
-                .day(date)
-                .await
-                .unwrap()
-                .into_iter()
-                .find(|h| h.candidate.resource.ends_with(&group))
-                .unwrap_or_else(|| panic!("{case}: no incident"));
-            assert_eq!(incident.outcome, Some(Outcome::Contained), "{case}");
-            assert!(incident.reported, "{case}: nobody was told");
-            let shown = machine.engine.journal.show(&incident.id).await.unwrap();
-            assert_eq!(shown.steps[0].status, StepStatus::Verified, "{case}");
+            assert_contained(&machine, &scene, &group, &case).await;
             cases += 1;
         }
     }
     println!("{cases} (call × fault) cases over {} calls: {calls:?}", calls.len());
-    assert!(cases >= 24, "the faults were not injected");
+    assert!(cases >= 30, "the faults were not injected");
+}
+
+/// A call that is refused for good: a stated failure or the containment, never silence.
+#[tokio::test]
+async fn every_call_may_be_refused_and_nothing_is_silent() {
+    let scene = Scene::new().await.unwrap();
+    let calls = calls_of_a_containment(&scene).await;
+    for (n, call) in calls.iter().enumerate() {
+        let case = format!("denied at call {n} ({call})");
+        let (group, event) = opened(&scene, &format!("d{n}")).await;
+        let (machine, faults) = faulty(&scene);
+        faults.fail(n, Fault::Denied);
+        let mark = scene.mark().unwrap();
+        let answer = machine.invoke(&event).await;
+        faults.clear();
+        let told = !scene.notices(mark).unwrap().is_empty();
+        let open = !scene.rules(&group).await.unwrap().is_empty();
+        match answer {
+            Ok(reply) => {
+                let outcome = one(reply).unwrap().outcome;
+                assert!(told, "{case}: nobody was told of {outcome:?}");
+                let fine = if open {
+                    matches!(outcome, Some(Outcome::Held | Outcome::Failed))
+                } else {
+                    matches!(outcome, Some(Outcome::Contained | Outcome::Failed))
+                };
+                assert!(fine, "{case}: {outcome:?}, open: {open}");
+            }
+            Err(error) => assert!(!error.to_string().is_empty(), "{case}"),
+        }
+    }
+}
+
+/// The process may die before or after any call: the retry ends where the first would have.
+#[tokio::test]
+async fn the_process_may_die_at_every_call_and_the_next_one_resumes() {
+    let scene = Scene::new().await.unwrap();
+    let calls = calls_of_a_containment(&scene).await;
+    let mut crashes = 0;
+    for (n, call) in calls.iter().enumerate() {
+        for fault in [Fault::DiesBefore, Fault::DiesAfter] {
+            let case = format!("{fault:?} at call {n} ({call})");
+            let (group, event) = opened(&scene, &format!("g{n}-{fault:?}")).await;
+            let (machine, faults) = faulty(&scene);
+            faults.fail(n, fault);
+            let died = faults.until_death(Box::pin(machine.invoke(&event))).await;
+            assert!(died.is_none(), "{case}: it did not die");
+            drop(machine);
+            let (machine, _) = faulty(&scene);
+            machine.clock.forward(SignedDuration::from_mins(1));
+            machine.invoke(&event).await.unwrap_or_else(|e| panic!("{case}: retry: {e}"));
+            assert_contained(&machine, &scene, &group, &case).await;
+            crashes += 1;
+        }
+    }
+    println!("{crashes} crash points over {} calls", calls.len());
+    assert!(crashes >= 20, "the crashes were not injected");
+}
+
+/// An undo may fail at any call: repeated, it ends with the rule as it was, once.
+#[tokio::test]
+async fn an_undo_may_fail_at_every_call_and_the_next_one_ends_it() {
+    let scene = Scene::new().await.unwrap();
+    let attended = |faults: &Faults| {
+        let connection = scene.connection.clone().with_http(faults.client());
+        let how = How::default().attended();
+        Machine::over(Box::new(SshAccess), &scene, &connection, &how).unwrap()
+    };
+    let undo = |incident: &str| {
+        json!({ "backstop": { "undo": {
+            "incident": incident, "requested_by": "alice", "reason": "ours", "force": false,
+        }}})
+    };
+    let mut calls = usize::MAX;
+    let mut n = 0;
+    while n < calls {
+        for fault in [Fault::Before, Fault::After] {
+            let case = format!("{fault:?} at call {n}");
+            let (group, event) = opened(&scene, &format!("u{n}-{fault:?}")).await;
+            let (unattended, _) = faulty(&scene);
+            let contained = one(unattended.invoke(&event).await.unwrap()).unwrap();
+            let faults = Faults::around(scene.connection.http());
+            let machine = attended(&faults);
+            machine.clock.forward(SignedDuration::from_mins(1));
+            faults.fail(n, fault);
+            let first = machine.invoke(&undo(&contained.id)).await;
+            if calls == usize::MAX {
+                let faults = Faults::around(scene.connection.http());
+                let (other, event) = opened(&scene, "undo-base").await;
+                let contained = one(unattended.invoke(&event).await.unwrap()).unwrap();
+                let machine = attended(&faults);
+                machine.clock.forward(SignedDuration::from_mins(2));
+                faults.clear();
+                machine.invoke(&undo(&contained.id)).await.unwrap();
+                calls = faults.made().len();
+                assert_eq!(scene.rules(&other).await.unwrap(), OPEN);
+            }
+            faults.clear();
+            if first.is_err() {
+                machine.clock.forward(SignedDuration::from_mins(1));
+                // What is still to be told is told by the sweep; what is still to do is repeated.
+                drop(machine.invoke(&undo(&contained.id)).await);
+            }
+            assert_eq!(scene.rules(&group).await.unwrap(), OPEN, "{case}: {first:?}");
+            let header = incident_of(&machine, &group).await.unwrap();
+            assert_eq!(header.outcome, Some(Outcome::Undone), "{case}: {first:?}");
+        }
+        n += 1;
+    }
+    println!("undo: {} cases over {calls} calls", 2 * calls);
 }
 
 #[tokio::test]

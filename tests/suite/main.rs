@@ -8,6 +8,7 @@
     reason = "a test panics where it fails, and prints what it found"
 )]
 
+mod actions; // the laws of every action
 mod bad_input; // what wrong input gets
 mod cli; // the `backstop` command
 mod engine; // guards, modes, lanes, resumption

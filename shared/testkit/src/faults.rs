@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use tokio::sync::Notify;
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,10 @@ pub enum Fault {
     Throttled,
     /// It is refused.
     Denied,
+    /// The process dies before it is made.
+    DiesBefore,
+    /// It is made, and the process dies before the answer.
+    DiesAfter,
 }
 
 /// The calls that were made, and which of them goes wrong.
@@ -40,12 +45,13 @@ struct Plan {
 pub struct Faults {
     inner: SharedHttpClient,
     plan: Arc<Mutex<Plan>>,
+    died: Arc<Notify>,
 }
 
 impl Faults {
     /// Around the client that really sends.
     pub fn around(inner: SharedHttpClient) -> Self {
-        Self { inner, plan: Arc::default() }
+        Self { inner, plan: Arc::default(), died: Arc::default() }
     }
 
     /// The client to build connections with.
@@ -64,6 +70,15 @@ impl Faults {
         *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Plan::default();
     }
 
+    /// Runs the work until it ends, or until the process is to die: then it is dropped where it
+    /// stands, as a crash does. None if it died.
+    pub async fn until_death<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.died.notified() => None,
+        }
+    }
+
     /// The operations called since, in order.
     pub fn made(&self) -> Vec<String> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner).made.clone()
@@ -79,6 +94,7 @@ impl HttpClient for Faults {
         SharedHttpConnector::new(Faulty {
             inner: self.inner.http_connector(settings, components),
             plan: Arc::clone(&self.plan),
+            died: Arc::clone(&self.died),
         })
     }
 }
@@ -87,6 +103,7 @@ impl HttpClient for Faults {
 struct Faulty {
     inner: SharedHttpConnector,
     plan: Arc<Mutex<Plan>>,
+    died: Arc<Notify>,
 }
 
 /// The operation of a request: the JSON protocols name it in a header, the query ones in the form.
@@ -148,6 +165,18 @@ impl HttpConnector for Faulty {
                 let json = request.headers().get("x-amz-target").is_some();
                 let code = if json { "AccessDeniedException" } else { "UnauthorizedOperation" };
                 HttpConnectorFuture::ready(Ok(refusal(&request, code, 403)))
+            }
+            Some(Fault::DiesBefore) => {
+                self.died.notify_one();
+                HttpConnectorFuture::new(std::future::pending())
+            }
+            Some(Fault::DiesAfter) => {
+                let (inner, died) = (self.inner.call(request), Arc::clone(&self.died));
+                HttpConnectorFuture::new(async move {
+                    drop(inner.await);
+                    died.notify_one();
+                    std::future::pending().await
+                })
             }
             Some(Fault::After) => {
                 let inner = self.inner.call(request);

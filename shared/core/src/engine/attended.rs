@@ -186,11 +186,17 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let mut hand = self.journal.reopen(id, &self.claimant(invocation)).await?;
         let statuses = |hand: &Hand| hand.steps().iter().map(|s| s.status).collect::<Vec<_>>();
         let before = statuses(&hand);
+        let (outcome, told, reported) =
+            (hand.header().outcome, hand.header().told, hand.header().reported);
         let done = self.undo_in_hand(&mut hand, undo).await;
-        if statuses(&hand) == before {
-            // Refused before anything was changed.
+        if let Err(error) = &done
+            && statuses(&hand) == before
+        {
+            // Refused before anything was changed: it stands as it stood.
+            let header = hand.header_mut();
+            (header.outcome, header.told, header.reported) = (outcome, told, reported);
             hand.let_go(self.clock.now()).await?;
-            return Err(done.err().unwrap_or_else(|| Error::bug("nothing was taken back")));
+            return Err(error.clone());
         }
         let mut counters = self.counters(&hand).await?;
         let outcome = crate::incident::outcome(hand.steps());
@@ -209,7 +215,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
             return Err(Error::invalid("`force` needs a reason")
                 .hint("say why the later change may be overwritten"));
         }
-        if hand.header().outcome.is_none() {
+        // An undo that was interrupted is repeated; a containment that was is the sweep's to end.
+        let open = hand.header().outcome.is_none();
+        let begun = |s: &StepRecord| matches!(s.status, StepStatus::Undoing | StepStatus::Undone);
+        let interrupted = open && hand.steps().iter().any(begun);
+        if open && !interrupted {
             return Err(Error::transient(format!(
                 "the incident `{}` is still running",
                 hand.header().id
@@ -237,6 +247,10 @@ impl<C: Send + Sync + 'static> Engine<C> {
             })
             .map(|s| s.n)
             .collect();
+        if undoable.is_empty() && interrupted {
+            // Everything was taken back, only its end was not written.
+            return Ok(());
+        }
         if undoable.is_empty() {
             return Err(Error::invalid(format!(
                 "the incident `{}` has nothing to take back",
