@@ -28,10 +28,11 @@ for _ in $(seq 300); do
 done
 endpoint="$(sed -nE 's/.*"endpoint": *"([^"]+)".*/\1/p' "$ready")"
 [ -n "$endpoint" ] || { echo "the local AWS did not say where it is:" >&2; tail -n 20 "$log" >&2; exit 1; }
+started=$SECONDS
 # Dummies only: nothing that runs here may reach a real account.
 env -u AWS_PROFILE -u AWS_SESSION_TOKEN -u AWS_CA_BUNDLE \
   BACKSTOP_LOCAL_AWS="$endpoint" AWS_ENDPOINT_URL="$endpoint" AWS_REGION=eu-west-1 \
   AWS_ACCESS_KEY_ID=111111111111 AWS_SECRET_ACCESS_KEY=dummy AWS_EC2_METADATA_DISABLED=true \
   "$@"
-calls="$("$venv/gateway/bin/python" -c 'import sys,urllib.request as u; print(u.urlopen(sys.argv[1]+"/_backstop/stats").read().decode())' "$endpoint")"
-echo "local AWS: $calls"
+calls="$("$venv/gateway/bin/python" -c 'import sys,urllib.request as u; import json; print(json.load(u.urlopen(sys.argv[1]+"/_backstop/stats"))["calls"], "calls")' "$endpoint")"
+echo "local AWS: $calls in $((SECONDS - started)) s"

@@ -68,3 +68,27 @@ fn generated_scenarios_are_fresh() {
     let kept = std::fs::read_to_string(&path).unwrap();
     assert!(kept == fresh, "cli/catalogue/scenarios.txt is stale; hint: run `make generate`");
 }
+
+/// The docs of a responder have these headings, in this order: the catalogue is made from them.
+const HEADINGS: [&str; 7] = [
+    "What it detects",
+    "Why it matters",
+    "What it does",
+    "What it can break",
+    "How to undo it",
+    "What it does not do",
+    "References",
+];
+
+#[test]
+fn every_responder_has_the_headings() {
+    let mut checked = 0;
+    for entry in std::fs::read_dir(root().join("functions")).unwrap() {
+        let library = entry.unwrap().path().join("src/lib.rs");
+        let text = std::fs::read_to_string(&library).unwrap();
+        let headings: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("//! # ")).collect();
+        assert_eq!(headings, HEADINGS, "{}", library.display());
+        checked += 1;
+    }
+    assert!(checked >= 1);
+}

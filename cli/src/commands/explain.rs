@@ -48,10 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let events = parse_any(&text).map_err(|e| e.context(format!("`{}`", file.display())))?;
         for event in events {
             let explained = explain(&event, &config);
-            found |= explained
-                .get("candidates")
-                .and_then(Value::as_array)
-                .is_some_and(|c| !c.is_empty());
+            found |= is_finding(&explained);
             match args.format {
                 Format::Json => all.push(explained),
                 Format::Text => print(&file.display().to_string(), &explained)?,
@@ -65,10 +62,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(if found { Exit::Findings } else { Exit::Done })
 }
 
+/// Whether an event would be assessed.
+fn is_finding(explained: &Value) -> bool {
+    let candidates = explained.get("candidates").and_then(Value::as_array);
+    candidates.is_some_and(|c| !c.is_empty())
+        && explained.get("ignored").and_then(Value::as_bool) == Some(false)
+}
+
 /// What Backstop makes of one event, without any call to AWS.
 fn explain(event: &Explained, config: &Config) -> Value {
     let envelope = &event.envelope;
-    let mut trusted = true;
+    let mut distrust: Option<String> = None;
     let checks: Vec<Value> = trust::checks(envelope, config, event.derived)
         .into_iter()
         .map(|check| {
@@ -76,7 +80,7 @@ fn explain(event: &Explained, config: &Config) -> Value {
                 Verdict::Passed => ("passed", None),
                 Verdict::NotChecked(why) => ("not checked", Some(why)),
                 Verdict::Failed(why) => {
-                    trusted = false;
+                    distrust.get_or_insert_with(|| why.clone());
                     ("failed", Some(why))
                 }
             };
@@ -98,6 +102,11 @@ fn explain(event: &Explained, config: &Config) -> Value {
     }
     let name = envelope.record().map_or(envelope.detail_type.as_str(), |r| r.event_name.as_str());
     let actor = envelope.record().map(Record::actor);
+    let would_be = match (&distrust, candidates.is_empty()) {
+        (Some(why), _) => format!("ignored: {why}"),
+        (None, true) => "ignored: no responder finds a signal in it".to_owned(),
+        (None, false) => "assessed from live state".to_owned(),
+    };
     json!({
         "event": safe(name, 120),
         "source": safe(&envelope.source, 80),
@@ -107,8 +116,9 @@ fn explain(event: &Explained, config: &Config) -> Value {
         "who": actor.and_then(|a| a.arn.or(a.invoked_by)).map(|who| safe(&who, 200)),
         "envelope": if event.derived { "derived from a raw record" } else { "as delivered" },
         "checks": checks,
-        "candidates": if trusted { candidates } else { Vec::new() },
-        "would_be": if trusted { "assessed from live state" } else { "ignored" },
+        "candidates": candidates,
+        "ignored": distrust.is_some(),
+        "would_be": would_be,
         "nothing": nothing,
     })
 }

@@ -45,19 +45,8 @@ pub(crate) fn detect(event: &Envelope) -> Detection {
         time: record.event_time.or(event.time),
         actor: record.actor(),
     };
-    Detection::Candidates(
-        points
-            .into_iter()
-            .map(|point| Candidate {
-                signal: point.signal.to_owned(),
-                resource: ec2_arn(&event.region, &event.account, point.kind, &point.id),
-                account: event.account.clone(),
-                region: event.region.clone(),
-                ids: point.ids,
-                origin: origin.clone(),
-            })
-            .collect(),
-    )
+    let at = |point: Point| point.at(&event.account, &event.region, &origin);
+    Detection::Candidates(points.into_iter().map(at).collect())
 }
 
 /// What a record points at, before it is known where.
@@ -75,6 +64,18 @@ impl Point {
             ids.insert("rule_id".to_owned(), rules);
         }
         Self { signal, kind: "security-group", id: id.to_owned(), ids }
+    }
+
+    /// The candidate that it is in an account and a Region.
+    fn at(self, account: &str, region: &str, origin: &Origin) -> Candidate {
+        Candidate {
+            signal: self.signal.to_owned(),
+            resource: ec2_arn(region, account, self.kind, &self.id),
+            account: account.to_owned(),
+            region: region.to_owned(),
+            ids: self.ids,
+            origin: origin.clone(),
+        }
     }
 
     /// Something of that kind, but the record does not say which: nothing is safe to assume.
@@ -268,19 +269,10 @@ pub(crate) fn target(run: &Run, key: &str) -> Result<Vec<Candidate>> {
                 .hint("give `group_id` with or without `rule_id`, or `instance_id`"));
         }
     };
-    Ok(points
-        .into_iter()
-        .map(|point| Candidate {
-            signal: point.signal.to_owned(),
-            resource: ec2_arn(&run.region, &run.account, point.kind, &point.id),
-            account: run.account.clone(),
-            region: run.region.clone(),
-            ids: point.ids,
-            origin: Origin::Person {
-                claimed: run.requested_by.clone(),
-                reason: run.reason.clone(),
-                key: key.to_owned(),
-            },
-        })
-        .collect())
+    let origin = Origin::Person {
+        claimed: run.requested_by.clone(),
+        reason: run.reason.clone(),
+        key: key.to_owned(),
+    };
+    Ok(points.into_iter().map(|point| point.at(&run.account, &run.region, &origin)).collect())
 }

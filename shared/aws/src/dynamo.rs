@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use backstop_core::journal::{Condition, Conflict, Index, Item, Key, Page, Store, Write};
@@ -151,6 +152,11 @@ fn item(mut attributes: Attributes) -> Result<Item> {
     Ok(Item { key, rev, body })
 }
 
+fn page(answer: QueryOutput) -> Result<Page> {
+    let items = answer.items.unwrap_or_default().into_iter().map(item).collect::<Result<_>>()?;
+    Ok(Page { items, next: bookmark(answer.last_evaluated_key)? })
+}
+
 /// Where the next page begins, as a value that the journal passes back unread.
 fn bookmark(key: Option<Attributes>) -> Result<Option<Value>> {
     key.filter(|k| !k.is_empty())
@@ -195,9 +201,7 @@ impl Store for DynamoStore {
             .await
             .classed("dynamodb:Query")
             .map_err(|e| self.named(e))?;
-        let items =
-            answer.items.unwrap_or_default().into_iter().map(item).collect::<Result<_>>()?;
-        Ok(Page { items, next: bookmark(answer.last_evaluated_key)? })
+        page(answer)
     }
 
     async fn query_index(&self, index: &Index, after: Option<&Value>) -> Result<Page> {
@@ -218,9 +222,7 @@ impl Store for DynamoStore {
             .await
             .classed("dynamodb:Query")
             .map_err(|e| self.named(e))?;
-        let items =
-            answer.items.unwrap_or_default().into_iter().map(item).collect::<Result<_>>()?;
-        Ok(Page { items, next: bookmark(answer.last_evaluated_key)? })
+        page(answer)
     }
 
     async fn write(&self, writes: Vec<Write>) -> Result<Result<(), Conflict>> {

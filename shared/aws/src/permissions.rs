@@ -2,8 +2,8 @@
 
 use backstop_core::manifest::Statement;
 
-/// The statements that every role of the suite has. `${Table}`, `${Topics}`, `${DeadLetters}` are
-/// filled in by the deployment.
+/// The statements that every role of the suite has. `${Table}`, `${Topics}`, `${MemberRoles}`
+/// and `${DeadLetters}` are filled in by the deployment.
 pub const ENGINE: &[Statement] = &[
     Statement {
         actions: &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
@@ -23,6 +23,12 @@ pub const ENGINE: &[Statement] = &[
         resource: "*",
         conditions: &[],
         why: "opens the ticket; creating an OpsItem supports no narrower resource",
+    },
+    Statement {
+        actions: &["sts:AssumeRole"],
+        resource: "${MemberRoles}",
+        conditions: &[],
+        why: "works in the member accounts of the scope, as the role of this responder and lane",
     },
     Statement {
         actions: &["sqs:SendMessage"],

@@ -6,14 +6,15 @@
 
 use std::fmt;
 
-/// What an error means for the work in hand.
+/// What an error means for the work in hand. Lambda repeats a failed asynchronous invocation twice
+/// whatever its class; the class says whether that can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// It may pass: throttled, timed out, leased by another. The invocation fails, Lambda retries
     /// and the incident resumes where it stopped.
     Transient,
-    /// AWS refused the principal. Never retried; a person has to change a permission.
+    /// AWS refused the principal: a person has to change a permission.
     Denied,
     /// The thing is not there. Usually the goal is met.
     Missing,
@@ -21,7 +22,7 @@ pub enum Class {
     Conflict,
     /// The input is wrong. Goes to the dead-letter queue as it is.
     Invalid,
-    /// A mistake of ours, or an answer of AWS that we do not know. Escalated, never retried.
+    /// A mistake of ours, or an answer of AWS that we do not know: a person has to look.
     Bug,
 }
 

@@ -237,7 +237,7 @@ impl Journal {
     /// # Errors
     /// `Transient` if the table does not answer.
     pub async fn fights(&self, resource: &str) -> Result<(Fights, u64)> {
-        self.read_or_default(&Key::resource(resource)).await
+        seen(self.store.as_ref(), &Key::resource(resource)).await
     }
 
     /// The actions that a function took lately.
@@ -245,17 +245,7 @@ impl Journal {
     /// # Errors
     /// `Transient` if the table does not answer.
     pub async fn breaker(&self, responder: &str) -> Result<(Breaker, u64)> {
-        self.read_or_default(&Key::breaker(responder)).await
-    }
-
-    async fn read_or_default<T: Default + serde::de::DeserializeOwned>(
-        &self,
-        key: &Key,
-    ) -> Result<(T, u64)> {
-        match self.store.get(key).await? {
-            Some(item) => Ok((decode(&item)?, item.rev)),
-            None => Ok((T::default(), 0)),
-        }
+        seen(self.store.as_ref(), &Key::breaker(responder)).await
     }
 
     /// The last known state of a resource, if the inventory has one.
@@ -276,6 +266,17 @@ impl Journal {
         let write = Write::put(key, rev, encode(snapshot)?);
         // A conflict means that somebody has kept a newer one: theirs stands.
         self.store.write(vec![write]).await?.or(Ok(()))
+    }
+}
+
+/// A counter as it is now, empty if there is none.
+async fn seen<T: Default + serde::de::DeserializeOwned>(
+    store: &dyn Store,
+    key: &Key,
+) -> Result<Seen<T>> {
+    match store.get(key).await? {
+        Some(item) => Ok((decode(&item)?, item.rev)),
+        None => Ok((T::default(), 0)),
     }
 }
 

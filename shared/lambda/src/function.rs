@@ -57,7 +57,12 @@ impl Function {
         let file = config.mode(responder.manifest().responder);
         let mode = match settings.mode {
             None => file,
-            Some(asked) if settings.loopback => asked,
+            Some(asked) if settings.loopback => {
+                if asked > file {
+                    tracing::warn!(%asked, %file, "the mode is looser than the policy: AWS is local");
+                }
+                asked
+            }
             Some(asked) => file.stricter(asked),
         };
         let parts = Parts {

@@ -66,6 +66,7 @@ fn resources(resource: &str, account: &str, region: &str) -> Vec<String> {
         "${Topics}" => ["page", "ticket", "info"]
             .map(|urgency| format!("arn:aws:sns:{region}:{account}:backstop-{urgency}"))
             .to_vec(),
+        "${MemberRoles}" => vec!["arn:aws:iam::*:role/backstop-*".to_owned()],
         "${DeadLetters}" => vec![format!("arn:aws:sqs:{region}:{account}:backstop-*-dlq")],
         other => vec![
             other

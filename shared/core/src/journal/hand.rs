@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::ledger::{Breaker, Fights, Limits, Refusal};
-use super::store::{Conflict, Key, Listing, MAX_WRITES, Store, Write, decode, encode};
-use super::{Claimant, lease_from, leaves_plan};
+use super::store::{Conflict, Key, Listing, MAX_WRITES, Store, Write, encode};
+use super::{Claimant, lease_from, leaves_plan, seen};
 use crate::error::{Context, Error, Result};
 use crate::incident::{self, Change, Entry, Header};
 use crate::plan::StepRecord;
@@ -280,8 +280,8 @@ impl Hand {
                     }
                     return Ok(Ok(()));
                 }
-                Err(Conflict(0)) => *fights = self.read(&resource).await?,
-                Err(Conflict(_)) => *breaker = self.read(&counter).await?,
+                Err(Conflict(0)) => *fights = seen(self.store.as_ref(), &resource).await?,
+                Err(Conflict(_)) => *breaker = seen(self.store.as_ref(), &counter).await?,
             }
         }
         self.draft = before;
@@ -289,13 +289,6 @@ impl Hand {
             "the counters of `{}` change faster than they can be read",
             resource.pk
         )))
-    }
-
-    async fn read<T: Default + serde::de::DeserializeOwned>(&self, key: &Key) -> Result<Seen<T>> {
-        match self.store.get(key).await? {
-            Some(item) => Ok((decode(&item)?, item.rev)),
-            None => Ok((T::default(), 0)),
-        }
     }
 
     /// Ends the incident for now, and gives its lock back. An incident that would only leave the
@@ -350,7 +343,7 @@ impl Hand {
                     *fights = (ledger, fights.1 + u64::from(wrote));
                     return Ok(());
                 }
-                Err(Conflict(_)) => *fights = self.read(&resource).await?,
+                Err(Conflict(_)) => *fights = seen(self.store.as_ref(), &resource).await?,
             }
         }
         Err(Error::transient(format!("the lock of `{}` is contended", resource.pk)))
