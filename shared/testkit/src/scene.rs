@@ -170,6 +170,22 @@ impl Scene {
             .context("no rule")
     }
 
+    /// A rule as EC2 shows it.
+    ///
+    /// # Errors
+    /// If EC2 shows none of that id.
+    pub async fn rule(&self, group: &str, rule: &str) -> Result<SecurityGroupRule> {
+        let answer = self
+            .account
+            .ec2()
+            .describe_security_group_rules()
+            .security_group_rule_ids(rule)
+            .send()
+            .await?;
+        let rules = answer.security_group_rules.unwrap_or_default();
+        rules.into_iter().find(|r| r.group_id() == Some(group)).context("no such rule")
+    }
+
     /// Changes a rule into TCP `port` from `source`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Taking it back, and releasing what is held.
 
 use backstop_core::error::Class as ErrorClass;
-use backstop_core::words::Outcome;
+use backstop_core::words::{Outcome, Urgency};
 use backstop_testkit::Scene;
 use backstop_testkit::machine::How;
 use backstop_testkit::scene::Allow;
@@ -34,6 +34,27 @@ async fn r2_1a_undo_restores_the_rule_but_for_its_id() {
 
     let again = attended.invoke(&undo(&contained.id)).await.unwrap_err();
     assert_eq!(again.class(), ErrorClass::Invalid, "{again}");
+
+    // The undo comes back as an event of Backstop's own role: recorded, and nobody is woken.
+    let attended_role = ("backstop-ssh-access-attended".to_owned(), "backstop".to_owned());
+    let mut recorded = scene.recorded();
+    recorded.role = attended_role.clone();
+    let live = scene.rule(&group, &back.id).await.unwrap();
+    let echo = recorded.authorized(&group, &[live]);
+    let mark = scene.mark().unwrap();
+    let echoed = deliver(&scene, &How::default(), &echo).await.unwrap();
+    assert_eq!(echoed.outcome, Some(Outcome::Held), "{}", echoed.reason);
+    assert_eq!(echoed.urgency, Urgency::Info, "a person did it through Backstop");
+    assert_eq!(scene.notices(mark).unwrap()[0].0, "info");
+
+    // The same role where no incident explains it: a stolen session until proven otherwise.
+    let other = scene.group("other").await.unwrap();
+    let rule = scene.allow(&other, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let mut recorded = scene.recorded();
+    recorded.role = attended_role;
+    let stolen = deliver(&scene, &How::default(), &recorded.authorized(&other, &[rule])).await;
+    let stolen = stolen.unwrap();
+    assert_eq!((stolen.outcome, stolen.urgency), (Some(Outcome::Held), Urgency::Page));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::assessment::Scope;
-use crate::candidate::{Candidate, Origin};
+use crate::candidate::{Actor, Candidate, Origin};
 use crate::config::Config;
 use crate::text::safe;
 use crate::words::Mode;
@@ -60,7 +60,12 @@ pub(super) fn hold(g: &Guarded<'_>) -> Option<String> {
         }
         Some(_) => {}
     }
-    let own = actor.issuer_arn.as_deref().or(actor.arn.as_deref());
-    own.filter(|arn| g.config.is_own(arn))
+    own_role(actor, g.config)
         .map(|arn| format!("the call was made by Backstop's own role `{}`", safe(arn, 120)))
+}
+
+/// Backstop's own role, if it made the call.
+pub(super) fn own_role<'a>(actor: &'a Actor, config: &Config) -> Option<&'a str> {
+    let arn = actor.issuer_arn.as_deref().or(actor.arn.as_deref());
+    arn.filter(|arn| config.is_own(arn))
 }

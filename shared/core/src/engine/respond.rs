@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tracing::Instrument;
 
-use super::guard::{Guarded, PROTECTED, hold};
+use super::guard::{Guarded, PROTECTED, hold, own_role};
 use super::{Ended, Engine, Invocation, Job};
 use crate::assessment::{Assessment, Finding, Scope, Violation};
 use crate::candidate::{Candidate, Origin};
@@ -122,7 +122,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 let reason = format!("it could not be assessed: {why}");
                 self.settle(hand, Outcome::Held, "unknown", reason, &mut counters).await
             }
-            Assessment::Violation(violation) => {
+            Assessment::Violation(mut violation) => {
+                self.mark_own(&mut violation.finding, candidate, &counters);
                 let held = match run {
                     Run::Unattended => hold(&Guarded {
                         responder: self.name(),
@@ -142,6 +143,22 @@ impl<C: Send + Sync + 'static> Engine<C> {
                     .await
             }
         }
+    }
+
+    /// A call of Backstop's own role comes back as an event. One that a person made through
+    /// Backstop is no news; one that no incident explains is a stolen session until proven
+    /// otherwise (spec §1.4).
+    fn mark_own(&self, finding: &mut Finding, candidate: &Candidate, counters: &Counters) {
+        let actor = candidate.origin.actor();
+        let Some(_role) = actor.and_then(|actor| own_role(actor, &self.config)) else { return };
+        let fact = if let Some(incident) = counters.fights.0.changed_by_people(self.clock.now()) {
+            finding.urgency = Urgency::Info;
+            format!("a person changed it through the incident {incident}")
+        } else {
+            finding.urgency = Urgency::Page;
+            "no incident of the last hour explains this call of Backstop's own role".to_owned()
+        };
+        finding.facts.push(fact);
     }
 
     /// Looks again for what a young event names: EC2 is eventually consistent, and what was made

@@ -69,10 +69,16 @@ pub struct Fights {
     remediations: Vec<Once>,
     #[serde(default)]
     open: Vec<OpenPlan>,
+    /// What people changed through Backstop: it comes back as an event of Backstop's own role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    by_people: Vec<Once>,
 }
 
 /// How long remediations are remembered at least, whatever the window.
 const REMEMBER: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long after a person's change its own event may come.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
 impl Fights {
     /// Locks the resource for `incident` and counts it, once however often it is called.
@@ -107,8 +113,18 @@ impl Fights {
         if *limits != Limits::NONE && !self.remediations.iter().any(|r| r.key == incident) {
             self.remediations.push(Once { key: incident.to_owned(), at: now });
         }
+        if *limits == Limits::NONE {
+            self.by_people.retain(|p| within(p.at, REMEMBER, now) && p.key != incident);
+            self.by_people.push(Once { key: incident.to_owned(), at: now });
+        }
         self.lock = Some(Lock { incident: incident.to_owned(), until: lease_from(now) });
         Ok(())
+    }
+
+    /// The incident through which a person changed the resource lately, if one did.
+    pub fn changed_by_people(&self, now: Timestamp) -> Option<&str> {
+        let recent = self.by_people.iter().rev().find(|p| within(p.at, RECENT, now));
+        recent.map(|p| p.key.as_str())
     }
 
     /// Gives the lock back, if it is `incident`'s.
