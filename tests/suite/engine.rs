@@ -449,6 +449,31 @@ async fn the_sweep_resumes_what_was_interrupted() {
 }
 
 #[tokio::test]
+async fn a_guard_that_holds_now_holds_what_was_written_ahead_too() {
+    let scene = Scene::new().await.unwrap();
+    let at = calls_of_a_containment(&scene)
+        .await
+        .iter()
+        .position(|c| c == "RevokeSecurityGroupIngress")
+        .unwrap();
+    let (group, event) = opened(&scene, "web").await;
+    let (dying, faults) = faulty(&scene);
+    faults.fail(at, Fault::DiesBefore);
+    assert!(faults.until_death(Box::pin(dying.invoke(&event))).await.is_none());
+    // Meanwhile the operator has thought better of it.
+    let how = How::default()
+        .and("[guards]\nactions_per_10_min = 1000\nactions_per_hour = 1000\n")
+        .mode(Mode::Plan);
+    let stricter = machine(&scene, &how).unwrap();
+    stricter.clock.forward(SignedDuration::from_mins(1));
+    let swept = stricter.invoke(&json!({ "backstop": { "sweep": {} } })).await.unwrap();
+    let incident = one(swept).unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Planned), "{}", incident.reason);
+    assert_eq!(incident.steps[0].status, StepStatus::Held);
+    assert_eq!(scene.rules(&group).await.unwrap(), OPEN);
+}
+
+#[tokio::test]
 async fn the_containing_call_comes_after_three_round_trips() {
     let scene = Scene::new().await.unwrap();
     let (_, event) = opened(&scene, "web").await;

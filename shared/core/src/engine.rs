@@ -208,7 +208,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let mut ended = Vec::new();
         for job in jobs {
             if !invocation.deadline.allows(self.clock.now()) {
-                // What is not begun is begun by the retry, or by the next sweep.
+                // What is not begun is begun by the retry, which passes what is done quickly.
                 failure = Some(worse(failure, Error::transient("the deadline is too near")));
                 break;
             }

@@ -217,7 +217,9 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
         // An undo that was interrupted is repeated; a containment that was is the sweep's to end.
         let open = hand.header().outcome.is_none();
-        let begun = |s: &StepRecord| matches!(s.status, StepStatus::Undoing | StepStatus::Undone);
+        let begun = |s: &StepRecord| {
+            matches!(s.status, StepStatus::Undoing | StepStatus::Undone | StepStatus::UndoFailed)
+        };
         let interrupted = open && hand.steps().iter().any(begun);
         if open && !interrupted {
             return Err(Error::transient(format!(
@@ -247,7 +249,9 @@ impl<C: Send + Sync + 'static> Engine<C> {
             })
             .map(|s| s.n)
             .collect();
-        if undoable.is_empty() && interrupted {
+        let meant =
+            |s: &StepRecord| undo.step.is_none_or(|n| n == s.n && s.status == StepStatus::Undone);
+        if undoable.is_empty() && interrupted && hand.steps().iter().any(meant) {
             // Everything was taken back, only its end was not written.
             return Ok(());
         }

@@ -48,6 +48,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         &self,
         hand: &mut Hand,
         released: &BTreeSet<u32>,
+        held: Option<&str>,
         counters: &mut Counters,
         context: &C,
         invocation: &Invocation,
@@ -80,7 +81,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 hand.let_go(self.clock.now()).await?;
                 return Err(Error::transient("the deadline is too near for the next step"));
             }
-            match self.step(hand, n, counters, context, invocation).await {
+            match self.step(hand, n, held, counters, context, invocation).await {
                 Ok(Progress::Next) => {}
                 Ok(Progress::Stopped(reason)) => {
                     // Somebody must know at once that the responder has stopped responding.
@@ -109,6 +110,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         &self,
         hand: &mut Hand,
         n: u32,
+        held: Option<&str>,
         counters: &mut Counters,
         context: &C,
         invocation: &Invocation,
@@ -119,7 +121,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         // that has waited does, for somebody may have put the resource right, or changed it.
         let age = self.clock.now().duration_since(hand.header().claimed_at);
         let fresh = record.status == StepStatus::Planned && !hand.was_resumed() && age < FRESH;
-        if !fresh && !self.look_again(hand, n, action.as_ref(), context, invocation).await? {
+        if !fresh && !self.look_again(hand, n, held, action.as_ref(), context, invocation).await? {
             return Ok(Progress::Next);
         }
         let change = Change::StepApplying { step: n };
@@ -169,6 +171,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         &self,
         hand: &mut Hand,
         n: u32,
+        held: Option<&str>,
         action: &dyn AnyAction<C>,
         context: &C,
         invocation: &Invocation,
@@ -201,8 +204,12 @@ impl<C: Send + Sync + 'static> Engine<C> {
         // The other lane's role could not repeat the call, and no person has asked it to.
         let ours = self.lane == Lane::Attended
             || matches!(record.class, Class::Auto | Class::Guarded | Class::Read);
-        if begun && !ours {
-            let reason = "it was interrupted before the call: approve it again".to_owned();
+        if begun && (!ours || held.is_some()) {
+            // A guard that holds now holds what was written ahead and not called, too.
+            let reason = match held {
+                Some(held) => format!("it was interrupted before the call: {held}"),
+                None => "it was interrupted before the call: approve it again".to_owned(),
+            };
             hand.note(Change::StepHeld { step: n, reason }, now)?;
             return Ok(false);
         }

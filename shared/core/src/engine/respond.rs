@@ -13,7 +13,7 @@ use crate::candidate::{Candidate, Origin};
 use crate::error::{Error, Result};
 use crate::event::Request;
 use crate::ident::{Shape, incident_id};
-use crate::incident::Change;
+use crate::incident::{Change, Header};
 use crate::journal::{Breaker, Claim, Fights, Hand};
 use crate::plan::{self, StepRecord};
 use crate::report::Reply;
@@ -145,15 +145,14 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
     }
 
-    /// A call of Backstop's own role comes back as an event. One that a person made through
-    /// Backstop is no news; one that no incident explains is a stolen session until proven
-    /// otherwise (spec §1.4).
+    /// A call of Backstop's own role comes back as an event. Whether an incident explains it is
+    /// said; one that none explains pages: a stolen session until proven otherwise (spec §1.4).
     fn mark_own(&self, finding: &mut Finding, candidate: &Candidate, counters: &Counters) {
         let actor = candidate.origin.actor();
         let Some(_role) = actor.and_then(|actor| own_role(actor, &self.config)) else { return };
         let fact = if let Some(incident) = counters.fights.0.changed_by_people(self.clock.now()) {
-            finding.urgency = Urgency::Info;
-            format!("a person changed it through the incident {incident}")
+            // It may still be a stolen session that uses the hour: said, and never made less of.
+            format!("a person changed it lately through the incident {incident}")
         } else {
             finding.urgency = Urgency::Page;
             "no incident of the last hour explains this call of Backstop's own role".to_owned()
@@ -300,7 +299,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
         context: &C,
         invocation: &Invocation,
     ) -> Result<Ended> {
-        let stopped = self.execute(&mut hand, released, counters, context, invocation).await?;
+        let stopped =
+            self.execute(&mut hand, released, held, counters, context, invocation).await?;
         let now = self.clock.now();
         let mut outcome = crate::incident::outcome(hand.steps());
         let plan_only = match self.lane {
@@ -337,6 +337,9 @@ impl<C: Send + Sync + 'static> Engine<C> {
         // compared step by step.
         let header = hand.header();
         let held = match self.lane {
+            Lane::Unattended if header.config_hash != self.config.hash() => {
+                Some("the policy has changed since the plan was made".to_owned())
+            }
             Lane::Attended => Some("it was interrupted: approve it again".to_owned()),
             Lane::Unattended => hold(&Guarded {
                 responder: self.name(),
@@ -352,7 +355,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         self.finish(hand, held.as_deref(), &BTreeSet::new(), counters, context, invocation).await
     }
 
-    async fn duplicate(&self, mut header: crate::incident::Header) -> Result<Ended> {
+    async fn duplicate(&self, mut header: Header) -> Result<Ended> {
         let steps = self.journal.show(&header.id).await?.steps;
         let before = header.outcome.map_or("unfinished", Outcome::name);
         header.reason = format!("already done: {before}");
@@ -383,36 +386,37 @@ impl<C: Send + Sync + 'static> Engine<C> {
     /// The scheduled pass: resumes what is unfinished, then surveys live state. A person's sweep
     /// only looks: it resumes nothing, and applies nothing.
     pub(super) async fn sweep(&self, invocation: &Invocation) -> Result<Reply> {
-        let mut jobs: Vec<Job> = Vec::new();
+        let mut resumed: Vec<Job> = Vec::new();
         if self.lane == Lane::Unattended {
             let now = self.clock.now();
             let unfinished = self.journal.unfinished().await?;
-            jobs.extend(
-                unfinished
-                    .into_iter()
-                    .filter(|h| h.responder == self.name() && h.lease_until <= now)
-                    .map(|h| Job {
-                        run: resumed_as(&h.candidate),
-                        incident: Some(h.id),
-                        candidate: h.candidate,
-                    }),
-            );
+            let ours = |h: &Header| h.responder == self.name() && h.lease_until <= now;
+            resumed.extend(unfinished.into_iter().filter(ours).map(|h| Job {
+                run: resumed_as(&h.candidate),
+                incident: Some(h.id),
+                candidate: h.candidate,
+            }));
         }
+        // What was interrupted comes first: a survey must not use up its time.
+        let first = self.work(resumed, None, invocation).await;
         let run = match self.lane {
             Lane::Unattended => Run::Unattended,
             Lane::Attended => Run::PlanOnly,
         };
-        // A place that cannot be surveyed keeps nothing else from being resumed or surveyed.
-        let mut failure = None;
+        // A place that cannot be surveyed keeps no other from being surveyed.
+        let (mut found, mut failure) = (Vec::new(), None);
         for (account, region) in self.config.places() {
+            if !invocation.deadline.allows(self.clock.now()) {
+                let error = Error::transient("the deadline is too near to survey every place");
+                failure = Some(super::worse(failure, error));
+                break;
+            }
             match self.survey(account, region, invocation).await {
-                Ok(found) => {
-                    jobs.extend(found.into_iter().map(|candidate| Job {
-                        incident: None,
-                        candidate,
-                        run,
-                    }));
-                }
+                Ok(candidates) => found.extend(candidates.into_iter().map(|candidate| Job {
+                    incident: None,
+                    candidate,
+                    run,
+                })),
                 Err(error) => {
                     let error = error.context(format!("cannot survey {account} in {region}"));
                     tracing::error!(class = error.class().name(), %error, "not surveyed");
@@ -420,7 +424,15 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 }
             }
         }
-        self.work(jobs, failure, invocation).await
+        let second = self.work(found, failure, invocation).await;
+        match (first, second) {
+            (Ok(mut first), Ok(second)) => {
+                first.incidents.extend(second.incidents);
+                Ok(first)
+            }
+            (Err(one), Err(other)) => Err(super::worse(Some(one), other)),
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        }
     }
 
     async fn survey(
@@ -445,6 +457,12 @@ fn resumed_as(candidate: &Candidate) -> Run {
 /// Why an incident ended so, when no guard says.
 fn why(outcome: Outcome, steps: &[StepRecord]) -> String {
     let failed = steps.iter().find(|s| s.status == StepStatus::Failed);
+    let undoing = |s: &&StepRecord| {
+        matches!(s.status, StepStatus::Undoing | StepStatus::UndoFailed | StepStatus::Undone)
+    };
+    if let Some(step) = steps.iter().find(undoing) {
+        return format!("an undo was interrupted: step {} is {}", step.n, step.status);
+    }
     match (outcome, failed) {
         (_, Some(step)) => format!(
             "step {} failed: {}",

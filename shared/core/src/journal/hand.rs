@@ -198,6 +198,10 @@ impl Hand {
         let room = MAX_WRITES - 1 - others.len();
         while pending.len() > room {
             let rest = pending.split_off(room);
+            // Its numbers are taken: another owner must not write over the entries.
+            self.written.seq = self.draft.header.seq;
+            self.written.owner.clone_from(&self.draft.header.owner);
+            self.written.lease_until = lease_until;
             let mut batch = vec![self.header_write(&self.written)?];
             batch.append(&mut pending);
             if self.store.write(batch).await?.is_err() {

@@ -60,6 +60,9 @@ const LONGEST_COMMAND: usize = 600;
 impl Notice {
     /// The notice for what one function has to say about one event.
     pub fn of(incidents: &[(&Header, &[StepRecord])]) -> Option<Self> {
+        // What is most urgent is said first: what does not fit is less so.
+        let mut incidents = incidents.to_vec();
+        incidents.sort_by_key(|(header, _)| std::cmp::Reverse(header.urgency()));
         let (first, _) = incidents.first()?;
         let urgency = incidents.iter().map(|(h, _)| h.urgency()).max()?;
         let title = headline(first, incidents.len());
