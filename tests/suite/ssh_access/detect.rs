@@ -46,15 +46,15 @@ fn points(text: &str) -> Points {
     }
 }
 
-const GROUP: &str = "sg-0a11ce0000000001";
+const GROUP: &str = "sg-0a11ce00000000001";
 
 #[test]
 fn x2_1_s2_1_every_fixture_points_where_it_should() {
     let rules = |ids: &[u32]| {
-        let ids: Vec<String> = ids.iter().map(|n| format!("sgr-0a11ce00000000{n:02}")).collect();
+        let ids: Vec<String> = ids.iter().map(|n| format!("sgr-0a11ce000000000{n:02}")).collect();
         format!("{GROUP} {}", ids.join(" ")).trim_end().to_owned()
     };
-    let instance = |n: u32| format!("i-0a11ce00000000{n:02}");
+    let instance = |n: u32| format!("i-0a11ce000000000{n:02}");
     let one = |signal: &str, ids: String| Ok(vec![(signal.to_owned(), ids)]);
     let no = |why: &str| Err(why.to_owned());
     let cases: Vec<(&str, Points)> = vec![
