@@ -69,3 +69,69 @@ pub(super) fn own_role<'a>(actor: &'a Actor, config: &Config) -> Option<&'a str>
     let arn = actor.issuer_arn.as_deref().or(actor.arn.as_deref());
     arn.filter(|arn| config.is_own(arn))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACCOUNT: &str = "111111111111";
+    const POLICY: &str = r#"
+mode = "enforce"
+[scope]
+accounts = ["111111111111"]
+regions = ["eu-west-1"]
+[scope.production]
+everything = true
+[principals]
+protected = ["arn:aws:iam::111111111111:role/BreakGlass*"]
+"#;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// Why a candidate is held, where nothing but `resource`, `time` and `scope` is special.
+    fn held(resource: &str, time: Option<Timestamp>, scope: &Scope) -> Option<String> {
+        let now = at("2026-11-23T12:00:00Z");
+        let config = Config::parse(POLICY, now).unwrap();
+        let candidate = Candidate {
+            signal: "X2.1".into(),
+            account: ACCOUNT.into(),
+            region: "eu-west-1".into(),
+            resource: resource.into(),
+            ids: std::collections::BTreeMap::new(),
+            origin: Origin::Event {
+                key: "k".into(),
+                name: "n".into(),
+                time,
+                actor: Actor::default(),
+            },
+        };
+        hold(&Guarded {
+            responder: "ssh-access",
+            candidate: &candidate,
+            scope,
+            config: &config,
+            mode: Mode::Enforce,
+            claimed_at: now,
+            now,
+        })
+    }
+
+    #[test]
+    fn each_guard_that_no_scenario_trips() {
+        let group = "arn:aws:ec2:eu-west-1:111111111111:security-group/sg-0001";
+        let glass = "arn:aws:iam::111111111111:role/BreakGlassAdmin";
+        let service = "arn:aws:iam::111111111111:role/aws-service-role/x.amazonaws.com/Y";
+        let fresh = Some(at("2026-11-23T11:59:00Z"));
+        let production = Scope { production: true, hands_off: None };
+        assert_eq!(held(group, fresh, &production), None, "nothing is special");
+        for protected in [glass, service] {
+            assert_eq!(held(protected, fresh, &production).as_deref(), Some(PROTECTED));
+        }
+        let unknown = held(group, None, &production);
+        assert_eq!(unknown.as_deref(), Some("the record does not say when the call was made"));
+        let other = Scope { production: true, hands_off: Some("owned by another".into()) };
+        assert_eq!(held(group, fresh, &other).as_deref(), Some("owned by another"));
+    }
+}
