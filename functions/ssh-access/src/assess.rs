@@ -155,6 +155,7 @@ fn is_production(candidate: &Candidate, group: &Group, config: &Config) -> bool 
 /// How soon somebody must look at a rule.
 fn urgency(open: &Open, production: bool, config: &Config) -> Urgency {
     let serious = match open.exposure.origin {
+        _ if open.exposure.coverage == Coverage::Unreadable => true,
         Origin::Public | Origin::Unreadable(_) | Origin::PrefixList(_) => true,
         Origin::Internal | Origin::Corporate | Origin::Group => config.ssh_access.strict_internal,
     };

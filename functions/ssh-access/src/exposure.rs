@@ -68,6 +68,7 @@ pub(crate) fn could_admit(protocol: Option<&str>, from: Option<i64>, to: Option<
 mod tests {
     use super::*;
     use backstop_actions::ec2::Rule;
+    use backstop_core::net::PortRange;
 
     fn live(protocol: &str, from: i32, to: i32, source: Source) -> LiveRule {
         LiveRule {
@@ -98,7 +99,7 @@ mod tests {
             vpc_id: None,
             peering: None,
         };
-        let range = C::Range { from: 0, to: 65535 };
+        let range = C::Range(PortRange::ALL);
         let cases = [
             (live("tcp", 22, 22, v4("0.0.0.0/0")), Some((C::Exact, O::Public))),
             (live("6", 22, 22, v4("0.0.0.0/0")), Some((C::Exact, O::Public))),
@@ -118,6 +119,7 @@ mod tests {
                 live("tcp", 22, 22, v4("not a range")),
                 Some((C::Exact, O::Unreadable("not a range".into()))),
             ),
+            (live("tcp", 23, 21, v4("0.0.0.0/0")), Some((C::Unreadable, O::Public))),
             (live("udp", 22, 22, v4("0.0.0.0/0")), None),
             (live("icmp", 22, 22, v4("0.0.0.0/0")), None),
             (live("icmpv6", -1, -1, v6("::/0")), None),

@@ -57,9 +57,10 @@ fn class(candidate: &Candidate, live: &Live, open: &Open, memory: &Memory) -> (C
     }
     match open.exposure.coverage {
         Coverage::Exact | Coverage::None => {}
-        Coverage::Range { from, to } => {
-            against.push(format!("it admits the ports {from} to {to}, not 22 alone"));
+        Coverage::Range(range) => {
+            against.push(format!("it admits the ports {range}, not 22 alone"));
         }
+        Coverage::Unreadable => against.push("its protocol or ports cannot be read".to_owned()),
         Coverage::AllTraffic => against.push("it admits all traffic".to_owned()),
     }
     match &open.exposure.origin {

@@ -95,12 +95,12 @@ async fn r2_1a_what_is_not_exactly_tcp_22_is_held_with_its_plan() {
                 description: None,
             },
             Urgency::Page,
-            "the ports 20 to 25",
+            "the ports 20-25",
         ),
         (
             Allow { protocol: "tcp", ports: Some((0, 65535)), source: "::/0", description: None },
             Urgency::Page,
-            "the ports 0 to 65535",
+            "the ports 0-65535",
         ),
         (
             Allow { protocol: "-1", ports: None, source: "0.0.0.0/0", description: None },
