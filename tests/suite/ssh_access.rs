@@ -4,6 +4,7 @@ mod detect; // fixtures and real records
 mod launch; // S2.1, T2.1
 mod modify; // X2.2
 mod open; // X2.1, R2.1a
+mod shapes; // port 22 in every shape
 mod undo; // taking it back
 
 use anyhow::Result;

@@ -1,26 +1,29 @@
 //! Whether one rule admits SSH, and from where: the classification of spec §3.4.
 
 use backstop_actions::ec2::{LiveRule, Source};
-use backstop_core::net::{Coverage, is_public, tcp_coverage};
+use backstop_core::net::{AddressSet, Coverage, tcp_coverage};
+use backstop_core::text::safe;
 use ipnet::IpNet;
 
+use crate::lists::{Lists, is_instance_connect};
+
 /// The port of SSH.
-const SSH: u16 = 22;
+pub(crate) const SSH: u16 = 22;
 
 /// Where a rule that admits SSH lets it in from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A range with at least one public address.
+    /// At least one public address that is not the operator's own.
     Public,
-    /// A range of internal addresses only.
+    /// Internal addresses only.
     Internal,
-    /// A public range within one that the policy names as the operator's own.
+    /// Public addresses, all of them within networks that the policy names as the operator's own.
     Corporate,
-    /// A prefix list: what is in it is not in the rule.
-    PrefixList(String),
+    /// EC2 Instance Connect, by the prefix list that AWS owns.
+    InstanceConnect,
     /// A security group.
     Group,
-    /// A range that cannot be read. Unknown is not safe.
+    /// It cannot be read, and why. Unknown is not safe.
     Unreadable(String),
 }
 
@@ -31,29 +34,61 @@ pub(crate) struct Exposure {
     pub(crate) coverage: Coverage,
     /// From where.
     pub(crate) origin: Origin,
+    /// The prefix list that its source is.
+    pub(crate) list: Option<String>,
+    /// The addresses that it admits; none where its source is a group, or unreadable.
+    pub(crate) addresses: AddressSet,
+}
+
+/// How the protocol and ports of an ingress rule cover port 22; none if they do not, or it is no
+/// ingress rule.
+pub(crate) fn coverage(live: &LiveRule) -> Option<Coverage> {
+    let rule = &live.rule;
+    let coverage = tcp_coverage(&rule.protocol, rule.from_port, rule.to_port, SSH);
+    (!live.is_egress && coverage != Coverage::None).then_some(coverage)
 }
 
 /// How the rule admits SSH, none if it does not.
-pub(crate) fn exposure(live: &LiveRule, corporate: &[IpNet]) -> Option<Exposure> {
-    if live.is_egress {
-        return None;
-    }
-    let rule = &live.rule;
-    let coverage = tcp_coverage(&rule.protocol, rule.from_port, rule.to_port, SSH);
-    if coverage == Coverage::None {
-        return None;
-    }
-    let origin = match &rule.source {
-        Source::CidrIpv4(cidr) | Source::CidrIpv6(cidr) => match cidr.parse::<IpNet>() {
-            Ok(net) if corporate.iter().any(|own| own.contains(&net)) => Origin::Corporate,
-            Ok(net) if is_public(&net) => Origin::Public,
-            Ok(_) => Origin::Internal,
-            Err(_) => Origin::Unreadable(cidr.clone()),
-        },
-        Source::PrefixList(id) => Origin::PrefixList(id.clone()),
-        Source::Group { .. } => Origin::Group,
+pub(crate) fn exposure(live: &LiveRule, lists: &Lists, own: &AddressSet) -> Option<Exposure> {
+    let coverage = coverage(live)?;
+    let of = |addresses: AddressSet, list| Exposure {
+        coverage,
+        origin: origin(&addresses, own),
+        list,
+        addresses,
     };
-    Some(Exposure { coverage, origin })
+    let unknown =
+        |origin, list| Exposure { coverage, origin, list, addresses: AddressSet::default() };
+    Some(match &live.rule.source {
+        Source::CidrIpv4(cidr) | Source::CidrIpv6(cidr) => match cidr.parse::<IpNet>() {
+            Ok(net) => of(net.into(), None),
+            Err(_) => {
+                unknown(Origin::Unreadable(format!("`{}` is no range", safe(cidr, 60))), None)
+            }
+        },
+        Source::PrefixList(id) => match lists.get(id) {
+            Ok(list) if is_instance_connect(list) => Exposure {
+                origin: Origin::InstanceConnect,
+                ..of(list.addresses.clone(), Some(id.clone()))
+            },
+            Ok(list) => of(list.addresses.clone(), Some(id.clone())),
+            Err(why) => unknown(Origin::Unreadable(why), Some(id.clone())),
+        },
+        Source::Group { .. } => unknown(Origin::Group, None),
+    })
+}
+
+/// What addresses are. Ranges that are not the operator's own offend whole: whoever admits one
+/// public address admits the public.
+fn origin(addresses: &AddressSet, own: &AddressSet) -> Origin {
+    let public = addresses.public();
+    if public.is_empty() {
+        Origin::Internal
+    } else if public.is_subset(own) {
+        Origin::Corporate
+    } else {
+        Origin::Public
+    }
 }
 
 /// Whether protocol and ports as an event gives them could admit SSH. What is missing could be
@@ -87,6 +122,10 @@ mod tests {
         }
     }
 
+    fn own(nets: &[&str]) -> AddressSet {
+        nets.iter().map(|net| net.parse::<IpNet>().unwrap()).collect()
+    }
+
     #[test]
     fn r2_1a_every_row_of_the_classification() {
         use Coverage as C;
@@ -112,12 +151,18 @@ mod tests {
             (live("-1", -1, -1, v4("0.0.0.0/0")), Some((C::AllTraffic, O::Public))),
             (
                 live("tcp", 22, 22, Source::PrefixList("pl-0001".into())),
-                Some((C::Exact, O::PrefixList("pl-0001".into()))),
+                Some((C::Exact, O::Unreadable("it was not read".into()))),
             ),
+            (live("tcp", 22, 22, v4("11.0.0.0/8")), Some((C::Exact, O::Public))),
+            (live("tcp", 22, 22, v4("10.0.0.0/7")), Some((C::Exact, O::Public))),
+            (live("tcp", 22, 22, v6("2002::/16")), Some((C::Exact, O::Public))),
+            (live("tcp", 22, 22, v6("::ffff:10.0.0.0/104")), Some((C::Exact, O::Public))),
+            (live("tcp", 22, 22, v4("224.0.0.0/4")), Some((C::Exact, O::Public))),
+            (live("tcp", 22, 22, v4("100.64.0.0/10")), Some((C::Exact, O::Internal))),
             (live("tcp", 22, 22, group), Some((C::Exact, O::Group))),
             (
                 live("tcp", 22, 22, v4("not a range")),
-                Some((C::Exact, O::Unreadable("not a range".into()))),
+                Some((C::Exact, O::Unreadable("`not a range` is no range".into()))),
             ),
             (live("tcp", 23, 21, v4("0.0.0.0/0")), Some((C::Unreadable, O::Public))),
             (live("udp", 22, 22, v4("0.0.0.0/0")), None),
@@ -126,17 +171,20 @@ mod tests {
             (live("tcp", 443, 443, v4("0.0.0.0/0")), None),
         ];
         for (rule, expected) in cases {
-            let found = exposure(&rule, &[]).map(|e| (e.coverage, e.origin));
+            let found =
+                exposure(&rule, &Lists::default(), &own(&[])).map(|e| (e.coverage, e.origin));
             assert_eq!(found, expected, "{:?}", rule.rule);
         }
         let mut egress = live("tcp", 22, 22, v4("0.0.0.0/0"));
         egress.is_egress = true;
-        assert_eq!(exposure(&egress, &[]), None);
-        let own = ["198.51.100.0/24".parse().unwrap()];
+        assert_eq!(exposure(&egress, &Lists::default(), &own(&[])), None);
+        let own = own(&["198.51.100.0/25", "198.51.100.128/25"]);
         let origin = |cidr: &str| {
-            exposure(&live("tcp", 22, 22, Source::CidrIpv4(cidr.into())), &own).unwrap().origin
+            let rule = live("tcp", 22, 22, Source::CidrIpv4(cidr.into()));
+            exposure(&rule, &Lists::default(), &own).unwrap().origin
         };
         assert_eq!(origin("198.51.100.7/32"), O::Corporate);
+        assert_eq!(origin("198.51.100.0/24"), O::Corporate, "two networks side by side");
         assert_eq!(origin("198.51.0.0/16"), O::Public, "wider than the operator's own");
     }
 }

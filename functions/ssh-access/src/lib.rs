@@ -41,11 +41,15 @@
 mod assess;
 mod detect;
 mod exposure;
+mod launch;
+mod lists;
+mod live;
 mod manifest;
+mod narrow;
 mod plan;
 
 use async_trait::async_trait;
-use backstop_actions::ec2::{Authorize, Revoke};
+use backstop_actions::ec2::{Authorize, Modify, Revoke};
 use backstop_aws::Account;
 use backstop_core::Result;
 use backstop_core::action::ActionKind;
@@ -63,7 +67,7 @@ pub struct SshAccess;
 
 /// The actions that its plans may hold.
 const ACTIONS: &[ActionKind<Account>] =
-    &[ActionKind::of::<Revoke>(), ActionKind::of::<Authorize>()];
+    &[ActionKind::of::<Revoke>(), ActionKind::of::<Modify>(), ActionKind::of::<Authorize>()];
 
 #[async_trait]
 impl Responder<Account> for SshAccess {

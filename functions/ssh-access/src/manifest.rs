@@ -11,6 +11,9 @@ const fn lost(framework: &'static str) -> Compliance {
     Compliance { framework, value: NOT_IN_THE_SOURCE }
 }
 
+/// The runbook of R2.1a.
+pub(crate) const REVOKE_INGRESS: &str = "ssh-access.revoke-ingress";
+
 /// What `ssh-access` declares.
 pub const MANIFEST: Manifest = Manifest {
     responder: "ssh-access",
@@ -41,9 +44,10 @@ pub const MANIFEST: Manifest = Manifest {
         id: "R2.1a",
         class: Class::Auto,
         title: "revoke port-22 ingress: unattended only what the event opened, exactly TCP 22, \
-                to a public source",
+                to a public source; a wider range is narrowed or revoked by approval",
         actions: &[
             Use { action: "ec2.security-group-rule.revoke/1", class: Class::Auto },
+            Use { action: "ec2.security-group-rule.modify/1", class: Class::Approval },
             Use { action: "ec2.security-group-rule.authorize/1", class: Class::Approval },
         ],
     }],
@@ -61,7 +65,7 @@ pub const MANIFEST: Manifest = Manifest {
         title: "resumes what is unfinished",
     }],
     runbooks: &[Runbook {
-        name: "ssh-access.revoke-ingress",
+        name: REVOKE_INGRESS,
         response: "R2.1a",
         title: "Revoke the rules of a group, or of an instance's groups, that admit SSH",
         parameters: &[
@@ -85,18 +89,27 @@ pub const MANIFEST: Manifest = Manifest {
             },
         ],
     }],
-    reads: &[Statement {
-        actions: &[
-            "ec2:DescribeInstances",
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeSecurityGroupRules",
-            "ec2:DescribeSecurityGroups",
-        ],
-        resource: "*",
-        conditions: &[],
-        why: "reads live state before it decides; EC2 supports no resource-level permission for \
+    reads: &[
+        Statement {
+            actions: &[
+                "ec2:DescribeInstances",
+                "ec2:DescribeManagedPrefixLists",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSecurityGroupRules",
+                "ec2:DescribeSecurityGroups",
+            ],
+            resource: "*",
+            conditions: &[],
+            why: "reads live state before it decides; EC2 supports no resource-level permission for \
               these",
-    }],
+        },
+        Statement {
+            actions: &["ec2:GetManagedPrefixListEntries"],
+            resource: "arn:${Partition}:ec2:${Region}:*:prefix-list/*",
+            conditions: &[],
+            why: "resolves the prefix lists that rules name; AWS and other accounts own some of them",
+        },
+    ],
     queries: &[Query {
         name: "ssh-paths",
         title: "Every call that may have opened a way in by SSH (spec §3.2)",

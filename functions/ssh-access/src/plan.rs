@@ -2,50 +2,164 @@
 
 use std::collections::BTreeSet;
 
-use backstop_actions::ec2::{Authorize, Interface, Revoke};
+use backstop_actions::ec2::{Authorize, Interface, LiveRule, Modify, Revoke, Rule};
 use backstop_aws::Account;
 use backstop_core::Result;
 use backstop_core::candidate::Candidate;
 use backstop_core::net::Coverage;
-use backstop_core::plan::Step;
+use backstop_core::plan::{Choice, Step};
 use backstop_core::responder::Memory;
 use backstop_core::words::Class;
 
-use crate::assess::{Live, Open};
 use crate::exposure::Origin;
+use crate::live::{Live, Open};
+use crate::narrow::{Chain, Change, chains, quota};
 
-/// The steps for the open rules of one group, in order.
+/// The option that removes least: only port 22 closes.
+const NARROW: &str = "narrow";
+/// The other one: the rule goes whole.
+const REVOKE: &str = "revoke";
+
+/// The one choice that a plan with ranges holds.
+pub(crate) fn choice(steps: &[Step<Account>]) -> Option<Choice> {
+    steps.iter().any(|step| step.option.is_some()).then(|| Choice {
+        default: NARROW.to_owned(),
+        options: vec![
+            (
+                NARROW.to_owned(),
+                "closes port 22 and keeps the other ports of each range".to_owned(),
+            ),
+            (REVOKE.to_owned(), "revokes each range whole: its other ports close too".to_owned()),
+        ],
+    })
+}
+
+/// What the steps of one group are made with.
+struct Planner<'a> {
+    candidate: &'a Candidate,
+    live: &'a Live,
+    memory: &'a Memory,
+    steps: Vec<Step<Account>>,
+}
+
+/// The steps for the open rules of one group, in order: first what may run unattended.
+///
+/// # Errors
+/// `Bug` if a step cannot be written down.
 pub(crate) fn for_group(
     candidate: &Candidate,
     live: &Live,
     open: &[Open],
     memory: &Memory,
 ) -> Result<Vec<Step<Account>>> {
-    let mut steps = Vec::new();
-    for open in open {
-        let revoke = Revoke {
-            account: candidate.account.clone(),
-            region: candidate.region.clone(),
-            group_id: live.group.id.clone(),
-            rule_id: open.live.id.clone(),
-        };
-        let (class, reason) = class(candidate, live, open, memory);
-        steps.push(Step::new(revoke, &Some(open.live.rule.clone()), class, reason)?);
+    // What another account owns, EC2 lets nobody here change: there is nothing to approve.
+    if live.group.owner.as_ref().is_some_and(|owner| *owner != candidate.account) {
+        return Ok(Vec::new());
     }
-    // What a rule was before the event comes back last, and only by approval: the inventory says
-    // what it was, not that it should be.
+    let mut planner = Planner { candidate, live, memory, steps: Vec::new() };
+    let is_range = |open: &&Open| matches!(open.exposure.coverage, Coverage::Range(_));
+    for open in open.iter().filter(|open| !is_range(open)) {
+        planner.revoke(open, None)?;
+    }
+    let chains = chains(open, &live.rules);
+    let quota = quota(&chains, &live.rules, |id| live.lists.weight(id));
+    for chain in &chains {
+        planner.narrow(chain, open, quota.as_deref())?;
+    }
+    for open in open.iter().filter(is_range) {
+        planner.revoke(open, Some(REVOKE))?;
+    }
     for open in open {
-        let Some(was) = &open.was else { continue };
-        let authorize = Authorize {
-            account: candidate.account.clone(),
-            region: candidate.region.clone(),
-            group_id: live.group.id.clone(),
-            rule: was.clone(),
-        };
+        planner.restore(open)?;
+    }
+    // What may run unattended does not wait for the rest; the order is otherwise kept.
+    planner.steps.sort_by_key(|step| step.class != Class::Auto);
+    Ok(planner.steps)
+}
+
+impl Planner<'_> {
+    fn revocation(&self, rule: &LiveRule) -> Revoke {
+        Revoke {
+            account: self.candidate.account.clone(),
+            region: self.candidate.region.clone(),
+            group_id: self.live.group.id.clone(),
+            rule_id: rule.id.clone(),
+        }
+    }
+
+    fn authorisation(&self, rule: &Rule) -> Authorize {
+        Authorize {
+            account: self.candidate.account.clone(),
+            region: self.candidate.region.clone(),
+            group_id: self.live.group.id.clone(),
+            rule: rule.clone(),
+        }
+    }
+
+    fn revoke(&mut self, open: &Open, option: Option<&str>) -> Result<()> {
+        let (class, reason) = class(self.candidate, self.live, open, self.memory);
+        let before = Some(open.live.rule.clone());
+        let step = Step::new(self.revocation(&open.live), &before, class, reason)?;
+        self.steps.push(match option {
+            Some(option) => step.option(option),
+            None => step,
+        });
+        Ok(())
+    }
+
+    /// The steps of one chain: add before shrink, so that nobody who may stay is cut off.
+    fn narrow(&mut self, chain: &Chain<'_>, open: &[Open], quota: Option<&str>) -> Result<()> {
+        for (n, change) in chain.iter().enumerate() {
+            let step = match change {
+                Change::Add { from, rule } => {
+                    let mut reason =
+                        format!("keeps `{}` before {} loses it", rule.words(), from.id);
+                    if let Some(quota) = quota {
+                        reason.extend(["; ", quota]);
+                    }
+                    Step::new(self.authorisation(rule), &None, Class::Approval, reason)?
+                }
+                Change::Shrink { from, rule } => {
+                    let modify = Modify {
+                        account: self.candidate.account.clone(),
+                        region: self.candidate.region.clone(),
+                        group_id: self.live.group.id.clone(),
+                        rule_id: from.id.clone(),
+                        rule: rule.clone(),
+                    };
+                    let reason = self.why_narrow(from, open);
+                    Step::new(modify, &Some(from.rule.clone()), Class::Approval, reason)?
+                }
+                Change::Drop { from } => {
+                    let reason = format!(
+                        "other rules of the group keep the rest of it; {}",
+                        self.why_narrow(from, open)
+                    );
+                    let before = Some(from.rule.clone());
+                    Step::new(self.revocation(from), &before, Class::Approval, reason)?
+                }
+            };
+            let step = step.option(NARROW);
+            self.steps.push(if n == 0 { step } else { step.following() });
+        }
+        Ok(())
+    }
+
+    /// Why a range is not narrowed unattended.
+    fn why_narrow(&self, rule: &LiveRule, open: &[Open]) -> String {
+        let open = open.iter().find(|open| open.live.id == rule.id);
+        open.map(|open| class(self.candidate, self.live, open, self.memory).1).unwrap_or_default()
+    }
+
+    /// What a rule was before the event comes back last, and only by approval: the inventory says
+    /// what it was, not that it should be.
+    fn restore(&mut self, open: &Open) -> Result<()> {
+        let Some(was) = &open.was else { return Ok(()) };
         let reason = format!("{} was `{}` before the event changed it", open.live.id, was.words());
-        steps.push(Step::new(authorize, &None, Class::Approval, reason)?.restoring());
+        let step = Step::new(self.authorisation(was), &None, Class::Approval, reason)?;
+        self.steps.push(step.restoring());
+        Ok(())
     }
-    Ok(steps)
 }
 
 /// What may run the revocation of a rule, and why: unattended only if every condition of R2.1a
@@ -60,16 +174,19 @@ fn class(candidate: &Candidate, live: &Live, open: &Open, memory: &Memory) -> (C
         Coverage::Range(range) => {
             against.push(format!("it admits the ports {range}, not 22 alone"));
         }
-        Coverage::Unreadable => against.push("its protocol or ports cannot be read".to_owned()),
         Coverage::AllTraffic => against.push("it admits all traffic".to_owned()),
+        Coverage::Unreadable => against.push("its protocol or ports cannot be read".to_owned()),
+    }
+    if let Some(list) = &open.exposure.list {
+        against.push(format!("its source is the prefix list {list}"));
     }
     match &open.exposure.origin {
         Origin::Public => {}
         Origin::Internal => against.push("its source is internal".to_owned()),
         Origin::Corporate => against.push("its source is a corporate network".to_owned()),
+        Origin::InstanceConnect => against.push("it is EC2 Instance Connect's".to_owned()),
         Origin::Group => against.push("its source is a security group".to_owned()),
-        Origin::PrefixList(id) => against.push(format!("its source is the prefix list {id}")),
-        Origin::Unreadable(_) => against.push("its source cannot be read".to_owned()),
+        Origin::Unreadable(why) => against.push(format!("its source cannot be read: {why}")),
     }
     let (count, max) = (live.interfaces.len(), memory.config.ssh_access.max_interfaces);
     if count > usize::try_from(max).unwrap_or(usize::MAX) {
@@ -86,7 +203,6 @@ fn class(candidate: &Candidate, live: &Live, open: &Open, memory: &Memory) -> (C
         (Class::Approval, against.join("; "))
     }
 }
-
 /// Why a group is not Backstop's to change, if so (spec §3.4 h).
 pub(crate) fn hands_off(live: &Live, account: &str) -> Option<String> {
     let group = &live.group;

@@ -1,11 +1,15 @@
 //! EC2: security group rules.
 
 mod authorize;
+mod modify;
+mod prefix_list;
 mod reads;
 mod revoke;
 mod rule;
 
 pub use authorize::Authorize;
+pub use modify::Modify;
+pub use prefix_list::{PrefixList, prefix_list};
 pub use reads::{Group, Interface, Launched, Which, group, instances, interfaces};
 pub use revoke::Revoke;
 pub use rule::{LiveRule, Rule, Source, rule_by_id, rules_of};

@@ -449,6 +449,7 @@ mod tests {
                 reason: String::new(),
                 option: option.map(Into::into),
                 containing: *containing,
+                needs: None,
                 resource: String::new(),
                 summary: String::new(),
                 command: String::new(),

@@ -26,6 +26,8 @@ pub struct Step<C> {
     pub option: Option<String>,
     /// Whether it contains, or only tidies up after.
     pub containing: bool,
+    /// Whether it must not run before the step before it is done.
+    pub follows: bool,
 }
 
 impl<C: Send + Sync + 'static> Step<C> {
@@ -48,6 +50,7 @@ impl<C: Send + Sync + 'static> Step<C> {
             reason: reason.into(),
             option: None,
             containing: true,
+            follows: false,
         })
     }
 
@@ -62,6 +65,14 @@ impl<C: Send + Sync + 'static> Step<C> {
     #[must_use]
     pub fn restoring(mut self) -> Self {
         self.containing = false;
+        self
+    }
+
+    /// The same step, which stands on the one before it: it runs only once that one is done, and
+    /// that one is not taken back while this one is in force.
+    #[must_use]
+    pub fn following(mut self) -> Self {
+        self.follows = true;
         self
     }
 }
@@ -94,6 +105,9 @@ pub struct StepRecord {
     /// Whether it contains.
     #[serde(default)]
     pub containing: bool,
+    /// The step that must be done before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<u32>,
     /// The ARN of the resource it changes.
     pub resource: String,
     /// What it does, in one phrase.
@@ -142,6 +156,7 @@ impl StepRecord {
             reason: step.reason.clone(),
             option: step.option.clone(),
             containing: step.containing,
+            needs: step.follows.then(|| n.saturating_sub(1)),
             resource: words.resource,
             summary: words.summary,
             command: words.command,
@@ -158,6 +173,26 @@ impl StepRecord {
     /// Whether a person can still release it.
     pub const fn is_held(&self) -> bool {
         matches!(self.status, StepStatus::Held)
+    }
+
+    /// Whether what it wants is so: a step that needs it may run.
+    pub const fn is_done(&self) -> bool {
+        matches!(self.status, StepStatus::Verified | StepStatus::Satisfied)
+    }
+
+    /// Whether it may be in force: what it needs must not be taken back before it.
+    pub const fn in_force(&self) -> bool {
+        match self.status {
+            StepStatus::Verified
+            | StepStatus::Applied
+            | StepStatus::Undoing
+            | StepStatus::UndoFailed => true,
+            // The call was answered, although its effect was never seen.
+            StepStatus::Failed | StepStatus::Applying => self.applied,
+            StepStatus::Held | StepStatus::Planned | StepStatus::Satisfied | StepStatus::Undone => {
+                false
+            }
+        }
     }
 }
 
@@ -191,6 +226,15 @@ pub fn hash<'a>(
     Ok(ident::sha256(&bytes))
 }
 
+/// The steps that a person can still release: held, and of no option that another was chosen over.
+pub fn waiting(steps: &[StepRecord]) -> impl Iterator<Item = &StepRecord> {
+    let chosen = steps.iter().filter(|s| s.is_done() || s.in_force());
+    let chosen: BTreeSet<&str> = chosen.filter_map(|s| s.option.as_deref()).collect();
+    steps.iter().filter(move |s| {
+        s.is_held() && s.option.as_deref().is_none_or(|o| chosen.is_empty() || chosen.contains(o))
+    })
+}
+
 /// The hash of what is still held, none if nothing is.
 ///
 /// # Errors
@@ -200,7 +244,7 @@ pub fn held_hash(
     config_hash: &str,
     steps: &[StepRecord],
 ) -> Result<Option<String>> {
-    let held: Vec<&StepRecord> = steps.iter().filter(|s| s.is_held()).collect();
+    let held: Vec<&StepRecord> = waiting(steps).collect();
     if held.is_empty() { Ok(None) } else { hash(resource, config_hash, held).map(Some) }
 }
 
@@ -215,7 +259,7 @@ pub fn release(
     option: Option<&str>,
 ) -> Result<BTreeSet<u32>> {
     let held: BTreeSet<u32> =
-        steps.iter().filter(|s| s.is_held() && s.class != Class::Human).map(|s| s.n).collect();
+        waiting(steps).filter(|s| s.class != Class::Human).map(|s| s.n).collect();
     let chosen = match (choice, option) {
         (None, Some(option)) => {
             return Err(Error::invalid(format!(
@@ -250,6 +294,15 @@ pub fn release(
         .filter(|s| s.option.is_none() || s.option.as_deref() == chosen)
         .map(|s| s.n)
         .collect();
+    let unmet = steps.iter().filter(|s| released.contains(&s.n)).find_map(|step| {
+        let needs = step.needs.filter(|needs| !released.contains(needs))?;
+        let done = steps.iter().any(|s| s.n == needs && s.is_done());
+        (!done).then_some((step.n, needs))
+    });
+    if let Some((step, needs)) = unmet {
+        return Err(Error::invalid(format!("step {step} needs step {needs}, which is not done"))
+            .hint(format!("release step {needs} with it")));
+    }
     if released.is_empty() {
         return Err(
             Error::invalid("nothing would be released").hint(format!("held are: {}", list(&held)))
@@ -278,6 +331,7 @@ mod tests {
             reason: "because".into(),
             option: option.map(Into::into),
             containing: true,
+            needs: None,
             resource: "arn".into(),
             summary: "change it".into(),
             command: "aws".into(),
@@ -359,5 +413,45 @@ mod tests {
         assert!(release(&steps, None, None, Some("narrow")).is_err());
         assert!(release(&steps[..1], None, None, None).is_err());
         assert_eq!(held_hash("arn", "cfg", &steps[..1]).unwrap(), None);
+    }
+
+    #[test]
+    fn an_option_that_another_was_chosen_over_waits_for_nobody() {
+        let mut steps = [
+            step(1, StepStatus::Held, Some("narrow")),
+            step(2, StepStatus::Held, Some("narrow")),
+            step(3, StepStatus::Held, Some("revoke")),
+            step(4, StepStatus::Held, None),
+        ];
+        let waits = |steps: &[StepRecord]| waiting(steps).map(|s| s.n).collect::<Vec<_>>();
+        assert_eq!(waits(&steps), [1, 2, 3, 4]);
+        steps[0].status = StepStatus::Failed;
+        assert_eq!(waits(&steps), [2, 3, 4], "refused: the other option is still there");
+        steps[0].status = StepStatus::Verified;
+        assert_eq!(waits(&steps), [2, 4]);
+        assert_eq!(
+            held_hash("arn", "cfg", &steps).unwrap(),
+            Some(hash("arn", "cfg", [&steps[1], &steps[3]]).unwrap())
+        );
+    }
+
+    #[test]
+    fn a_step_is_released_only_with_what_it_needs() {
+        let mut steps = [step(1, StepStatus::Held, None), step(2, StepStatus::Held, None)];
+        steps[1].needs = Some(1);
+        let refused = release(&steps, None, Some(&[2]), None).unwrap_err();
+        assert_eq!(refused.to_string(), "step 2 needs step 1, which is not done");
+        assert_eq!(refused.hint_text(), Some("release step 1 with it"));
+        assert_eq!(release(&steps, None, Some(&[1]), None).unwrap(), [1].into());
+        assert_eq!(release(&steps, None, None, None).unwrap(), [1, 2].into());
+        for (status, allowed) in [
+            (StepStatus::Verified, true),
+            (StepStatus::Satisfied, true),
+            (StepStatus::Failed, false),
+            (StepStatus::Undone, false),
+        ] {
+            steps[0].status = status;
+            assert_eq!(release(&steps, None, Some(&[2]), None).is_ok(), allowed, "{status}");
+        }
     }
 }

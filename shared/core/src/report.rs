@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::incident::{Entry, Header, Incident};
-use crate::plan::StepRecord;
+use crate::plan::{Choice, StepRecord};
 use crate::words::{Class, Outcome, StepStatus, Urgency};
 
 pub use notice::{Notice, Ticket};
@@ -65,6 +65,9 @@ pub struct Reported {
     pub reason: String,
     /// The hash that `approve` accepts now.
     pub plan_hash: Option<String>,
+    /// The choice that its plan holds, if it holds one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Choice>,
     /// Its steps.
     pub steps: Vec<ReportedStep>,
     /// Its journal; only `show` answers it.
@@ -79,6 +82,9 @@ pub struct ReportedStep {
     pub action: String,
     /// What may run it.
     pub class: Class,
+    /// The option of the choice that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub option: Option<String>,
     /// Where it stands.
     pub status: StepStatus,
     /// The ARN of the resource it changes.
@@ -129,11 +135,13 @@ impl Reported {
             outcome: header.outcome,
             reason: header.reason.clone(),
             plan_hash: header.plan_hash.clone(),
+            choice: header.choice.clone(),
             steps: steps
                 .iter()
                 .map(|s| ReportedStep {
                     action: s.action.clone(),
                     class: s.class,
+                    option: s.option.clone(),
                     status: s.status,
                     resource: s.resource.clone(),
                     before: s.before.clone(),

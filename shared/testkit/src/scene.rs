@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result};
 pub use aws_sdk_ec2::types::SecurityGroupRule;
 use aws_sdk_ec2::types::{
-    Filter, Instance, InstanceType, IpPermission, IpRange, Ipv6Range, PrefixListId,
-    SecurityGroupRuleRequest, SecurityGroupRuleUpdate,
+    AddPrefixListEntry, Filter, Instance, InstanceType, IpPermission, IpRange, Ipv6Range,
+    PrefixListId, SecurityGroupRuleRequest, SecurityGroupRuleUpdate, Tag, UserIdGroupPair,
 };
 use backstop_aws::{Account, Connection, Credentials};
 use jiff::Timestamp;
@@ -40,7 +40,7 @@ pub struct Allow<'a> {
     pub protocol: &'a str,
     /// First and last port.
     pub ports: Option<(i32, i32)>,
-    /// A range of addresses, or a prefix list.
+    /// A range of addresses, a prefix list, or a group.
     pub source: &'a str,
     /// The description.
     pub description: Option<&'a str>,
@@ -49,7 +49,17 @@ pub struct Allow<'a> {
 impl<'a> Allow<'a> {
     /// TCP `port` from `source`.
     pub const fn tcp(port: i32, source: &'a str) -> Self {
-        Self { protocol: "tcp", ports: Some((port, port)), source, description: None }
+        Self::range(port, port, source)
+    }
+
+    /// TCP `from` to `to` from `source`.
+    pub const fn range(from: i32, to: i32, source: &'a str) -> Self {
+        Self { protocol: "tcp", ports: Some((from, to)), source, description: None }
+    }
+
+    /// Everything from `source`.
+    pub const fn all(source: &'a str) -> Self {
+        Self { protocol: "-1", ports: None, source, description: None }
     }
 
     fn permission(self) -> IpPermission {
@@ -62,6 +72,13 @@ impl<'a> Allow<'a> {
             permission = permission.prefix_list_ids(
                 PrefixListId::builder()
                     .prefix_list_id(self.source)
+                    .set_description(description)
+                    .build(),
+            );
+        } else if self.source.starts_with("sg-") {
+            permission = permission.user_id_group_pairs(
+                UserIdGroupPair::builder()
+                    .group_id(self.source)
                     .set_description(description)
                     .build(),
             );
@@ -168,6 +185,38 @@ impl Scene {
             .security_group_rules
             .and_then(|rules| rules.into_iter().next())
             .context("no rule")
+    }
+
+    /// Tags a resource.
+    ///
+    /// # Errors
+    /// If EC2 refuses.
+    pub async fn tag(&self, resource: &str, key: &str, value: &str) -> Result<()> {
+        let tag = Tag::builder().key(key).value(value).build();
+        self.account.ec2().create_tags().resources(resource).tags(tag).send().await?;
+        Ok(())
+    }
+
+    /// A prefix list of the account's own.
+    ///
+    /// # Errors
+    /// If EC2 refuses.
+    pub async fn prefix_list(&self, name: &str, cidrs: &[&str]) -> Result<String> {
+        let entries =
+            cidrs.iter().map(|cidr| AddPrefixListEntry::builder().cidr(*cidr).build()).collect();
+        let family = if cidrs.iter().any(|c| c.contains(':')) { "IPv6" } else { "IPv4" };
+        self.account
+            .ec2()
+            .create_managed_prefix_list()
+            .prefix_list_name(name)
+            .address_family(family)
+            .max_entries(i32::try_from(cidrs.len().max(1))?)
+            .set_entries(Some(entries))
+            .send()
+            .await?
+            .prefix_list
+            .and_then(|list| list.prefix_list_id)
+            .context("no prefix list id")
     }
 
     /// A rule as EC2 shows it.

@@ -120,8 +120,8 @@ async fn r2_1a_what_is_not_exactly_tcp_22_is_held_with_its_plan() {
         let incident = deliver(&scene, &How::default(), &event).await.unwrap();
         assert_eq!(incident.outcome, Some(Outcome::Held), "{allow:?}: {}", incident.reason);
         assert_eq!(incident.urgency, urgency, "{allow:?}");
-        assert_eq!(incident.steps.len(), 1, "{allow:?}");
-        assert_eq!(incident.steps[0].status, StepStatus::Held);
+        assert!(!incident.steps.is_empty(), "{allow:?}");
+        assert!(incident.steps.iter().all(|s| s.status == StepStatus::Held), "{allow:?}");
         assert!(incident.plan_hash.is_some());
         assert!(scene.changes(mark).unwrap().is_empty(), "{allow:?}: nothing may be changed");
         let text = &scene.notices(mark).unwrap()[0].1;

@@ -91,7 +91,11 @@ async fn r2_1a_an_approval_is_bound_to_the_plan_and_to_live_state() {
     scene.modify(&group, &id, (0, 65535), "0.0.0.0/0").await.unwrap();
     let done = one(attended.invoke(&approve(&hash)).await.unwrap()).unwrap();
     assert_eq!(done.outcome, Some(Outcome::Contained), "{}", done.reason);
-    assert!(scene.rules(&group).await.unwrap().is_empty());
+    assert_eq!(
+        scene.rules(&group).await.unwrap(),
+        ["tcp 0-21 from 0.0.0.0/0", "tcp 23-65535 from 0.0.0.0/0"],
+        "the default narrows"
+    );
 
     let twice = attended.invoke(&approve(&hash)).await.unwrap_err();
     assert!(twice.to_string().contains("holds no plan"), "{twice}");

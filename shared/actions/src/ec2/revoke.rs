@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use backstop_aws::{Account, Classify};
 use backstop_core::action::{Action, Description};
-use backstop_core::error::{Class, Error, Result};
+use backstop_core::error::{Class, Result};
 use backstop_core::ident::ec2_arn;
 use backstop_core::manifest::{Condition, Permissions, Statement};
 use serde::{Deserialize, Serialize};
 
 use super::authorize::authorize;
-use super::rule::{Rule, rule_by_id, rules_of};
+use super::rule::{Rule, ingress_by_id, rules_of};
 
 /// Revokes one ingress rule.
 ///
@@ -91,13 +91,7 @@ impl Action<Account> for Revoke {
     }
 
     async fn observe(&self, account: &Account) -> Result<Self::State> {
-        let live = rule_by_id(account, &self.rule_id).await?;
-        match live {
-            Some(live) if live.group_id != self.group_id || live.is_egress => Err(Error::conflict(
-                format!("`{}` is no ingress rule of `{}`", self.rule_id, self.group_id),
-            )),
-            live => Ok(live.map(|live| live.rule)),
-        }
+        ingress_by_id(account, &self.group_id, &self.rule_id).await
     }
 
     fn satisfied(&self, state: &Self::State) -> bool {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{
-    Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, SecurityGroupRule, Tag,
-    TagSpecification, UserIdGroupPair,
+    Filter, IpPermission, IpRange, Ipv6Range, PrefixListId, ResourceType, SecurityGroupRule,
+    SecurityGroupRuleRequest, Tag, TagSpecification, UserIdGroupPair,
 };
 use backstop_aws::{Account, Classify};
+use backstop_core::net::PortRange;
 use backstop_core::text::shell;
 use backstop_core::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,49 @@ impl Rule {
             && self.from_port == other.from_port
             && self.to_port == other.to_port
             && self.source == other.source
+    }
+
+    /// The same rule with other ports: its source, description and tags are untouched.
+    #[must_use]
+    pub fn with_ports(&self, ports: PortRange) -> Self {
+        Self {
+            from_port: Some(ports.from().into()),
+            to_port: Some(ports.to().into()),
+            ..self.clone()
+        }
+    }
+
+    /// The rule as EC2 wants it for a modification: whole, for what is left out is removed.
+    pub(crate) fn request(&self) -> SecurityGroupRuleRequest {
+        let request = SecurityGroupRuleRequest::builder()
+            .ip_protocol(&self.protocol)
+            .set_from_port(self.from_port)
+            .set_to_port(self.to_port)
+            .set_description(self.description.clone());
+        match &self.source {
+            Source::CidrIpv4(cidr) => request.cidr_ipv4(cidr),
+            Source::CidrIpv6(cidr) => request.cidr_ipv6(cidr),
+            Source::PrefixList(id) => request.prefix_list_id(id),
+            Source::Group { group_id, .. } => request.referenced_group_id(group_id),
+        }
+        .build()
+    }
+
+    /// The same as the AWS CLI wants it.
+    pub(crate) fn request_json(&self) -> Value {
+        let mut request = serde_json::Map::new();
+        request.insert("IpProtocol".into(), json!(self.protocol));
+        request.extend(self.from_port.map(|p| ("FromPort".to_owned(), json!(p))));
+        request.extend(self.to_port.map(|p| ("ToPort".to_owned(), json!(p))));
+        let (key, value) = match &self.source {
+            Source::CidrIpv4(cidr) => ("CidrIpv4", cidr),
+            Source::CidrIpv6(cidr) => ("CidrIpv6", cidr),
+            Source::PrefixList(id) => ("PrefixListId", id),
+            Source::Group { group_id, .. } => ("ReferencedGroupId", group_id),
+        };
+        request.insert(key.into(), json!(value));
+        request.extend(self.description.as_ref().map(|d| ("Description".to_owned(), json!(d))));
+        Value::Object(request)
     }
 
     /// The rule as EC2 wants it for an authorisation.
@@ -288,5 +332,22 @@ pub async fn rule_by_id(account: &Account, rule_id: &str) -> Result<Option<LiveR
             .transpose(),
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// What an ingress rule of a group admits, none if it is gone.
+///
+/// # Errors
+/// `Conflict` if the rule is another group's, or lets traffic out.
+pub(super) async fn ingress_by_id(
+    account: &Account,
+    group_id: &str,
+    rule_id: &str,
+) -> Result<Option<Rule>> {
+    match rule_by_id(account, rule_id).await? {
+        Some(live) if live.group_id != group_id || live.is_egress => {
+            Err(Error::conflict(format!("`{rule_id}` is no ingress rule of `{group_id}`")))
+        }
+        live => Ok(live.map(|live| live.rule)),
     }
 }

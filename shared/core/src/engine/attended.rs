@@ -144,11 +144,15 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
         let fresh = self.plan_anew(header).await?;
         let resource = &header.candidate.resource;
-        let containing = |steps: &[StepRecord], held: bool| {
-            let of = steps.iter().filter(|s| s.containing && (s.is_held() || !held));
-            plan::hash(resource, self.config.hash(), of)
+        let then: Vec<_> = plan::waiting(hand.steps()).filter(|s| s.containing).collect();
+        // Once an option was chosen, live state still offers the others.
+        let options: BTreeSet<&str> = then.iter().filter_map(|s| s.option.as_deref()).collect();
+        let offered = |s: &&StepRecord| {
+            options.is_empty() || s.option.as_deref().is_none_or(|o| options.contains(o))
         };
-        if containing(&fresh, false)? != containing(hand.steps(), true)? {
+        let now: Vec<_> = fresh.iter().filter(|s| s.containing).filter(offered).collect();
+        let hash = |steps| plan::hash(resource, self.config.hash(), steps);
+        if hash(now)? != hash(then)? {
             return Err(Error::conflict(format!(
                 "live state has changed since the plan of `{}` was made: the plan would now be \
                  `{}`",
@@ -235,18 +239,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             .iter()
             .rev()
             .filter(|s| undo.step.is_none_or(|n| n == s.n))
-            .filter(|s| match s.status {
-                StepStatus::Verified
-                | StepStatus::Applied
-                | StepStatus::Undoing
-                | StepStatus::UndoFailed => true,
-                // The call was answered, although its effect was never seen.
-                StepStatus::Failed | StepStatus::Applying => s.applied,
-                StepStatus::Held
-                | StepStatus::Planned
-                | StepStatus::Satisfied
-                | StepStatus::Undone => false,
-            })
+            .filter(|s| s.in_force())
             .map(|s| s.n)
             .collect();
         let meant =
@@ -263,6 +256,14 @@ impl<C: Send + Sync + 'static> Engine<C> {
             .hint("a `show` order says where each step stands"));
         }
         for n in undoable {
+            let stands_on_it =
+                hand.steps().iter().find(|s| s.needs == Some(n) && s.in_force()).map(|s| s.n);
+            if let Some(other) = stands_on_it {
+                return Err(Error::invalid(format!(
+                    "step {n} cannot be taken back while step {other} is in force"
+                ))
+                .hint(format!("take step {other} back first, or the whole incident")));
+            }
             self.undo_step(hand, n, undo, &context).await?;
         }
         Ok(())

@@ -30,6 +30,16 @@ fn looks() -> impl Iterator<Item = Option<Duration>> {
     LOOKS.into_iter().map(Some).chain([None])
 }
 
+/// What a step that has not begun waits for, if the one that it needs is not done.
+fn unmet(hand: &Hand, n: u32) -> Result<Option<String>> {
+    let step = hand.step(n)?;
+    let (StepStatus::Planned | StepStatus::Held, Some(needs)) = (step.status, step.needs) else {
+        return Ok(None);
+    };
+    let needed = hand.step(needs)?;
+    Ok((!needed.is_done()).then(|| format!("it needs step {needs}, which is {}", needed.status)))
+}
+
 /// How long after the claim a plan needs no second look: what it was made from is that young.
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
 
@@ -42,8 +52,8 @@ enum Progress {
 }
 
 impl<C: Send + Sync + 'static> Engine<C> {
-    /// Runs the planned steps and the released ones, in order; a step that fails does not stop the
-    /// next. Says which limit stopped it, if one did.
+    /// Runs the planned steps and the released ones, in order; a step that fails stops only those
+    /// that need it. Says which limit stopped it, if one did.
     pub(super) async fn execute(
         &self,
         hand: &mut Hand,
@@ -75,6 +85,10 @@ impl<C: Send + Sync + 'static> Engine<C> {
                     let change = Change::StepHeld { step: n, reason: reason.clone() };
                     hand.note(change, self.clock.now())?;
                 }
+                continue;
+            }
+            if let Some(reason) = unmet(hand, n)? {
+                hand.note(Change::StepHeld { step: n, reason }, self.clock.now())?;
                 continue;
             }
             if !invocation.deadline.allows(self.clock.now()) {

@@ -194,10 +194,17 @@ fn body(header: &Header, steps: &[StepRecord], show: &dyn Fn(&str, usize) -> Str
     if let Some(radius) = header.finding.as_ref().and_then(|f| f.blast_radius.as_deref()) {
         line("touches", &show(radius, 300));
     }
+    if let (Some(choice), Some(_)) = (&header.choice, &header.plan_hash) {
+        for (name, means) in &choice.options {
+            let default = if *name == choice.default { " (unless another is named)" } else { "" };
+            line("option", &format!("{name}{default}: {}", show(means, 200)));
+        }
+    }
     for step in steps.iter().take(STEPS) {
+        let option = step.option.as_ref().map(|o| format!(", option {o}")).unwrap_or_default();
         line(
             &format!("step {}", step.n),
-            &format!("[{}] {} ({})", step.status, show(&step.summary, 200), step.class),
+            &format!("[{}] {} ({}{option})", step.status, show(&step.summary, 200), step.class),
         );
         line("", &show(&step.reason, 300));
         if let Some(detail) = &step.detail {
@@ -241,7 +248,10 @@ fn next_steps(header: &Header) -> Vec<String> {
     };
     let mut lines = vec![invoke(json!({ "show": { "incident": id } }))];
     if let Some(hash) = &header.plan_hash {
-        let order = json!({ "incident": id, "plan_hash": hash, "approved_by": "YOUR NAME" });
+        let mut order = json!({ "incident": id, "plan_hash": hash, "approved_by": "YOUR NAME" });
+        if let (Some(choice), Some(order)) = (&header.choice, order.as_object_mut()) {
+            order.insert("option".to_owned(), json!(choice.default));
+        }
         lines.push(invoke(json!({ "approve": order })));
     }
     if matches!(header.outcome, Some(Outcome::Contained | Outcome::Partial)) {
