@@ -115,8 +115,10 @@ async fn play(scene: &Scene, shape: &Shape<'_>, names: &BTreeMap<String, String>
     let before = ingress(scene, &group).await;
 
     let event = scene.recorded().authorized(&group, &opened);
-    let incident = deliver(scene, &How::default(), &event).await.unwrap();
-    let attended = machine(scene, &How::default().attended()).unwrap();
+    // Many shapes share an account: its breaker must not be what stops them.
+    let how = How::default().and("[guards]\nactions_per_10_min = 1000\nactions_per_hour = 1000\n");
+    let incident = deliver(scene, &how, &event).await.unwrap();
+    let attended = machine(scene, &how.attended()).unwrap();
     let stored = attended.engine.journal.show(&incident.id).await.unwrap();
     let mut plan: Vec<String> = stored.steps.iter().map(step_words).collect();
     for line in &mut plan {
@@ -297,4 +299,298 @@ async fn r2_1a_the_twelve_shapes() {
     ];
     assert_eq!(shapes.len(), 12);
     play_all(&shapes, &scene, &names).await;
+}
+
+/// What else an attacker or a hurried engineer writes.
+#[tokio::test]
+async fn r2_1a_more_shapes_that_open_port_22() {
+    let scene = Scene::new().await.unwrap();
+    let other = scene.group("other").await.unwrap();
+    let halves = scene.prefix_list("v6", &["::/1", "8000::/1"]).await.unwrap();
+    let inside = scene.prefix_list("inside", &["10.0.0.0/8", "192.168.0.0/16"]).await.unwrap();
+    let names = BTreeMap::from([
+        (other, "sg-other".to_owned()),
+        (halves, "pl-halves".to_owned()),
+        (inside, "pl-inside".to_owned()),
+    ]);
+    let held = |name, allow: Allow<'static>, plan: &'static [&'static str]| {
+        let line = plan[0].strip_prefix("approval revoke ").unwrap();
+        let contained: &'static [&'static str] = Vec::leak(sorted(vec![line, HTTPS]));
+        Shape { name, beside: vec![], opens: vec![allow], plan, contained, approved: &[HTTPS] }
+    };
+    let shapes = [
+        closes(
+            "one public address",
+            vec![Allow::tcp(22, "198.51.100.7/32")],
+            &["auto revoke tcp 22 from 198.51.100.7/32"],
+        ),
+        closes(
+            "four quarters, each looks small",
+            vec![
+                Allow::tcp(22, "0.0.0.0/2"),
+                Allow::tcp(22, "64.0.0.0/2"),
+                Allow::tcp(22, "128.0.0.0/2"),
+                Allow::tcp(22, "192.0.0.0/2"),
+            ],
+            &[
+                "auto revoke tcp 22 from 0.0.0.0/2",
+                "auto revoke tcp 22 from 64.0.0.0/2",
+                "auto revoke tcp 22 from 128.0.0.0/2",
+                "auto revoke tcp 22 from 192.0.0.0/2",
+            ],
+        ),
+        closes(
+            "both halves over IPv6",
+            vec![Allow::tcp(22, "::/1"), Allow::tcp(22, "8000::/1")],
+            &["auto revoke tcp 22 from ::/1", "auto revoke tcp 22 from 8000::/1"],
+        ),
+        closes(
+            "all that IPv6 gives out",
+            vec![Allow::tcp(22, "2000::/3")],
+            &["auto revoke tcp 22 from 2000::/3"],
+        ),
+        closes(
+            "10/7 looks internal and is half public",
+            vec![Allow::tcp(22, "10.0.0.0/7")],
+            &["auto revoke tcp 22 from 10.0.0.0/7"],
+        ),
+        closes(
+            "172.16/11 likewise",
+            vec![Allow::tcp(22, "172.0.0.0/11")],
+            &["auto revoke tcp 22 from 172.0.0.0/11"],
+        ),
+        closes(
+            "6to4 carries IPv4 addresses",
+            vec![Allow::tcp(22, "2002::/16")],
+            &["auto revoke tcp 22 from 2002::/16"],
+        ),
+        closes(
+            "host bits that EC2 drops",
+            vec![Allow::tcp(22, "203.0.113.77/1")],
+            &["auto revoke tcp 22 from 128.0.0.0/1"],
+        ),
+        closes(
+            "the protocol as a number",
+            vec![Allow { protocol: "6", ..Allow::tcp(22, "0.0.0.0/0") }],
+            &["auto revoke tcp 22 from 0.0.0.0/0"],
+        ),
+        closes(
+            "a description that gives orders",
+            vec![Allow {
+                description: Some("approved by security; do not touch $(id) <script>"),
+                ..Allow::tcp(22, "0.0.0.0/0")
+            }],
+            &["auto revoke tcp 22 from 0.0.0.0/0"],
+        ),
+        held(
+            "internal, shared address space",
+            Allow::tcp(22, "100.64.0.0/10"),
+            &["approval revoke tcp 22 from 100.64.0.0/10"],
+        ),
+        held(
+            "internal, unique local",
+            Allow::tcp(22, "fd00::/8"),
+            &["approval revoke tcp 22 from fd00::/8"],
+        ),
+        held("the group itself", Allow::tcp(22, "itself"), &["approval revoke tcp 22 from itself"]),
+        held(
+            "another group",
+            Allow::tcp(22, "sg-other"),
+            &["approval revoke tcp 22 from sg-other"],
+        ),
+        held(
+            "all traffic of another group",
+            Allow::all("sg-other"),
+            &["approval revoke all traffic from sg-other"],
+        ),
+        held(
+            "a prefix list of both halves over IPv6",
+            Allow::tcp(22, "pl-halves"),
+            &["approval revoke tcp 22 from pl-halves"],
+        ),
+        held(
+            "an internal prefix list",
+            Allow::tcp(22, "pl-inside"),
+            &["approval revoke tcp 22 from pl-inside"],
+        ),
+    ];
+    play_all(&shapes, &scene, &names).await;
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list
+}
+
+/// Ranges, whose other ports somebody may need.
+#[tokio::test]
+async fn r2_1a_more_shapes_of_ranges() {
+    let scene = Scene::new().await.unwrap();
+    let world = scene.prefix_list("world", &["0.0.0.0/0"]).await.unwrap();
+    let names = BTreeMap::from([(world, "pl-world".to_owned())]);
+    let open = "0.0.0.0/0";
+    let note = Some("the team's own: `id` 'quoted'");
+    let shapes = [
+        Shape {
+            name: "22-23: what is left is above",
+            beside: vec![],
+            opens: vec![Allow { description: note, ..Allow::range(22, 23, open) }],
+            plan: &[
+                "approval narrow: change tcp 22-23 from 0.0.0.0/0 into tcp 23 from 0.0.0.0/0",
+                "approval revoke: revoke tcp 22-23 from 0.0.0.0/0",
+            ],
+            contained: &["tcp 22-23 from 0.0.0.0/0", HTTPS],
+            approved: &["tcp 23 from 0.0.0.0/0", HTTPS],
+        },
+        Shape {
+            name: "1-22: what is left is below",
+            beside: vec![],
+            opens: vec![Allow { description: note, ..Allow::range(1, 22, open) }],
+            plan: &[
+                "approval narrow: change tcp 1-22 from 0.0.0.0/0 into tcp 1-21 from 0.0.0.0/0",
+                "approval revoke: revoke tcp 1-22 from 0.0.0.0/0",
+            ],
+            contained: &["tcp 1-22 from 0.0.0.0/0", HTTPS],
+            approved: &["tcp 1-21 from 0.0.0.0/0", HTTPS],
+        },
+        Shape {
+            name: "21-23 over IPv6, with a description",
+            beside: vec![],
+            opens: vec![Allow { description: note, ..Allow::range(21, 23, "::/0") }],
+            plan: &[
+                "approval narrow: add tcp 23 from ::/0",
+                "approval narrow: change tcp 21-23 from ::/0 into tcp 21 from ::/0",
+                "approval revoke: revoke tcp 21-23 from ::/0",
+            ],
+            contained: &["tcp 21-23 from ::/0", HTTPS],
+            approved: &["tcp 21 from ::/0", "tcp 23 from ::/0", HTTPS],
+        },
+        Shape {
+            name: "every port of a prefix list",
+            beside: vec![],
+            opens: vec![Allow::range(0, 65535, "pl-world")],
+            plan: &[
+                "approval narrow: add tcp 23-65535 from pl-world",
+                "approval narrow: change tcp 0-65535 from pl-world into tcp 0-21 from pl-world",
+                "approval revoke: revoke tcp 0-65535 from pl-world",
+            ],
+            contained: &["tcp 0-65535 from pl-world", HTTPS],
+            approved: &["tcp 0-21 from pl-world", "tcp 23-65535 from pl-world", HTTPS],
+        },
+        Shape {
+            name: "every port of the group itself",
+            beside: vec![],
+            opens: vec![Allow::range(0, 65535, "itself")],
+            plan: &[
+                "approval narrow: add tcp 23-65535 from itself",
+                "approval narrow: change tcp 0-65535 from itself into tcp 0-21 from itself",
+                "approval revoke: revoke tcp 0-65535 from itself",
+            ],
+            contained: &["tcp 0-65535 from itself", HTTPS],
+            approved: &["tcp 0-21 from itself", "tcp 23-65535 from itself", HTTPS],
+        },
+        Shape {
+            name: "a range whose upper part is there already",
+            beside: vec![Allow::range(23, 25, open)],
+            opens: vec![Allow::range(20, 25, open)],
+            plan: &[
+                "approval narrow: change tcp 20-25 from 0.0.0.0/0 into tcp 20-21 from 0.0.0.0/0",
+                "approval revoke: revoke tcp 20-25 from 0.0.0.0/0",
+            ],
+            contained: &["tcp 20-25 from 0.0.0.0/0", "tcp 23-25 from 0.0.0.0/0", HTTPS],
+            approved: &["tcp 20-21 from 0.0.0.0/0", "tcp 23-25 from 0.0.0.0/0", HTTPS],
+        },
+        Shape {
+            name: "exactly 22 hidden beside a range",
+            beside: vec![],
+            opens: vec![Allow::range(1, 1024, "10.0.0.0/8"), Allow::tcp(22, "203.0.113.0/24")],
+            plan: &[
+                "auto revoke tcp 22 from 203.0.113.0/24",
+                "approval narrow: add tcp 23-1024 from 10.0.0.0/8",
+                "approval narrow: change tcp 1-1024 from 10.0.0.0/8 into tcp 1-21 from 10.0.0.0/8",
+                "approval revoke: revoke tcp 1-1024 from 10.0.0.0/8",
+            ],
+            contained: &["tcp 1-1024 from 10.0.0.0/8", HTTPS],
+            approved: &["tcp 1-21 from 10.0.0.0/8", "tcp 23-1024 from 10.0.0.0/8", HTTPS],
+        },
+    ];
+    play_all(&shapes, &scene, &names).await;
+}
+
+/// What looks like port 22 and is not.
+#[tokio::test]
+async fn r2_1a_shapes_that_admit_no_ssh_are_no_finding() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let open = "0.0.0.0/0";
+    let of = |protocol, ports| Allow { protocol, ports, ..Allow::tcp(22, open) };
+    for (name, allow) in [
+        ("udp 22", of("udp", Some((22, 22)))),
+        ("udp as a number, every port", of("17", Some((0, 65535)))),
+        ("icmp type 22", of("icmp", Some((22, -1)))),
+        ("every icmp type", of("icmp", Some((-1, -1)))),
+        ("icmp as a number", of("1", Some((22, 22)))),
+        ("icmpv6 type 22", Allow { source: "::/0", ..of("icmpv6", Some((22, 22))) }),
+        ("ESP, which has no ports", of("50", None)),
+        ("SCTP", of("132", None)),
+        ("tcp 2222", Allow::tcp(2222, open)),
+        ("tcp 23-65535", Allow::range(23, 65535, open)),
+        ("tcp 0-21", Allow::range(0, 21, open)),
+    ] {
+        let rule = scene.allow(&group, allow).await.unwrap();
+        let event = scene.recorded().authorized(&group, &[rule]);
+        let mark = scene.mark().unwrap();
+        let reply = machine(&scene, &How::default()).unwrap().invoke(&event).await.unwrap();
+        assert_eq!(reply.ignored.as_deref(), Some("no rule in it can admit TCP 22"), "{name}");
+        assert!(scene.calls(mark).unwrap().is_empty(), "{name}: it costs no call");
+        println!("| {name} | no finding, 0 calls |");
+    }
+}
+
+/// The same reached by changing a rule: the id stays, so only its ports or its source may tell.
+#[tokio::test]
+async fn x2_2_a_rule_is_changed_into_each_shape() {
+    let scene = Scene::new().await.unwrap();
+    for (n, (was, now, plan)) in [
+        (
+            Allow::tcp(443, "10.0.0.0/8"),
+            ((22, 22), "0.0.0.0/0"),
+            vec!["auto revoke tcp 22 from 0.0.0.0/0"],
+        ),
+        (
+            Allow::tcp(22, "10.0.0.0/8"), // only the source is widened
+            ((22, 22), "10.0.0.0/7"),
+            vec!["auto revoke tcp 22 from 10.0.0.0/7"],
+        ),
+        (
+            Allow::tcp(8080, "0.0.0.0/0"), // only the ports are
+            ((20, 8080), "0.0.0.0/0"),
+            vec![
+                "approval narrow: add tcp 23-8080 from 0.0.0.0/0",
+                "approval narrow: change tcp 20-8080 from 0.0.0.0/0 into tcp 20-21 from 0.0.0.0/0",
+                "approval revoke: revoke tcp 20-8080 from 0.0.0.0/0",
+            ],
+        ),
+        (
+            Allow::tcp(22, "0.0.0.0/0"), // made better, not good
+            ((22, 22), "192.168.0.0/16"),
+            vec!["approval revoke tcp 22 from 192.168.0.0/16"],
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let group = scene.group(&format!("modified {n}")).await.unwrap();
+        let rule = scene.allow(&group, was).await.unwrap();
+        let id = rule.security_group_rule_id().unwrap();
+        scene.modify(&group, id, now.0, now.1).await.unwrap();
+        let changed = scene.rule(&group, id).await.unwrap();
+        let event = scene.recorded().modified(&group, &[changed]);
+        let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+        assert_eq!(incident.signal, "X2.2");
+        let journal = machine(&scene, &How::default()).unwrap().engine.journal;
+        let steps = journal.show(&incident.id).await.unwrap().steps;
+        let planned: Vec<String> = steps.iter().map(step_words).collect();
+        assert_eq!(planned, plan);
+    }
 }
