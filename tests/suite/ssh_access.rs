@@ -2,7 +2,9 @@
 
 mod detect; // fixtures and real records
 mod launch; // S2.1, T2.1
+mod lists; // prefix lists as sources
 mod modify; // X2.2
+mod narrow; // ranges: the choice, its order, the quota
 mod open; // X2.1, R2.1a
 mod shapes; // port 22 in every shape
 mod undo; // taking it back

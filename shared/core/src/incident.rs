@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::assessment::Finding;
 use crate::candidate::Candidate;
 use crate::error::{Error, Result};
-use crate::plan::{Choice, StepRecord};
+use crate::plan::{self, Choice, StepRecord};
 use crate::words::{Mode, Outcome, StepStatus, Urgency};
 
 /// The header of an incident. Schema rule: fields are only ever added, and optional.
@@ -406,28 +406,24 @@ pub fn apply(step: &mut StepRecord, change: &Change) -> Result<()> {
 ///
 /// `held` says why nothing more was applied, if something was held.
 pub fn outcome(steps: &[StepRecord]) -> Outcome {
+    // What belongs to an option that was not chosen says nothing about the response.
+    let steps: Vec<&StepRecord> = plan::counting(steps).collect();
     let has = |wanted: &[StepStatus]| steps.iter().any(|s| wanted.contains(&s.status));
     let changed = has(&[StepStatus::Verified, StepStatus::Applied]);
     if has(&[StepStatus::Failed, StepStatus::UndoFailed, StepStatus::Applying, StepStatus::Undoing])
     {
         return Outcome::Failed;
     }
-    // An option that was not chosen stays held and does not make the response partial.
-    let taken = |s: &StepRecord| matches!(s.status, StepStatus::Verified | StepStatus::Satisfied);
-    let chosen: Vec<&str> =
-        steps.iter().filter(|s| taken(s)).filter_map(|s| s.option.as_deref()).collect();
-    let waits = steps.iter().any(|s| {
-        matches!(s.status, StepStatus::Held | StepStatus::Planned)
-            && s.containing
-            && s.option.as_deref().is_none_or(|o| chosen.is_empty() || chosen.contains(&o))
-    });
     if has(&[StepStatus::Undone]) {
         return if changed { Outcome::Partial } else { Outcome::Undone };
     }
+    let waits = steps
+        .iter()
+        .any(|s| matches!(s.status, StepStatus::Held | StepStatus::Planned) && s.containing);
     match (changed, waits) {
         (true, true) => Outcome::Partial,
         (true, false) => Outcome::Contained,
-        (false, false) if steps.iter().any(taken) => Outcome::Compliant,
+        (false, false) if steps.iter().any(|s| s.is_done()) => Outcome::Compliant,
         (false, true | false) => Outcome::Held,
     }
 }
@@ -480,6 +476,9 @@ mod tests {
             (vec![(S::Undone, true, None), (S::Verified, true, None)], O::Partial),
             (vec![(S::Verified, true, Some("a")), (S::Held, true, Some("b"))], O::Contained),
             (vec![(S::Held, true, Some("a")), (S::Held, true, Some("b"))], O::Held),
+            (vec![(S::Failed, true, Some("a")), (S::Held, true, Some("b"))], O::Failed),
+            (vec![(S::Failed, true, Some("a")), (S::Verified, true, Some("b"))], O::Contained),
+            (vec![(S::Undone, true, Some("a")), (S::Held, true, Some("b"))], O::Undone),
             (
                 vec![
                     (S::Verified, true, Some("a")),

@@ -226,13 +226,18 @@ pub fn hash<'a>(
     Ok(ident::sha256(&bytes))
 }
 
-/// The steps that a person can still release: held, and of no option that another was chosen over.
-pub fn waiting(steps: &[StepRecord]) -> impl Iterator<Item = &StepRecord> {
+/// The steps that count: all of them but those of an option that another was chosen over.
+pub fn counting(steps: &[StepRecord]) -> impl Iterator<Item = &StepRecord> {
     let chosen = steps.iter().filter(|s| s.is_done() || s.in_force());
     let chosen: BTreeSet<&str> = chosen.filter_map(|s| s.option.as_deref()).collect();
     steps.iter().filter(move |s| {
-        s.is_held() && s.option.as_deref().is_none_or(|o| chosen.is_empty() || chosen.contains(o))
+        s.option.as_deref().is_none_or(|o| chosen.is_empty() || chosen.contains(o))
     })
+}
+
+/// The steps that a person can still release.
+pub fn waiting(steps: &[StepRecord]) -> impl Iterator<Item = &StepRecord> {
+    counting(steps).filter(|s| s.is_held())
 }
 
 /// The hash of what is still held, none if nothing is.

@@ -144,13 +144,20 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
         let fresh = self.plan_anew(header).await?;
         let resource = &header.candidate.resource;
-        let then: Vec<_> = plan::waiting(hand.steps()).filter(|s| s.containing).collect();
+        let waiting: BTreeSet<u32> = plan::waiting(hand.steps()).map(|s| s.n).collect();
+        // What was refused has changed nothing: live state asks for it still.
+        let refused = |s: &StepRecord| s.status == StepStatus::Failed && !s.in_force();
+        let then: Vec<&StepRecord> = hand
+            .steps()
+            .iter()
+            .filter(|s| s.containing && (waiting.contains(&s.n) || refused(s)))
+            .collect();
         // Once an option was chosen, live state still offers the others.
         let options: BTreeSet<&str> = then.iter().filter_map(|s| s.option.as_deref()).collect();
         let offered = |s: &&StepRecord| {
             options.is_empty() || s.option.as_deref().is_none_or(|o| options.contains(o))
         };
-        let now: Vec<_> = fresh.iter().filter(|s| s.containing).filter(offered).collect();
+        let now: Vec<&StepRecord> = fresh.iter().filter(|s| s.containing).filter(offered).collect();
         let hash = |steps| plan::hash(resource, self.config.hash(), steps);
         if hash(now)? != hash(then)? {
             return Err(Error::conflict(format!(

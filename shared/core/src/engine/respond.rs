@@ -456,7 +456,7 @@ fn resumed_as(candidate: &Candidate) -> Run {
 
 /// Why an incident ended so, when no guard says.
 fn why(outcome: Outcome, steps: &[StepRecord]) -> String {
-    let failed = steps.iter().find(|s| s.status == StepStatus::Failed);
+    let failed = plan::counting(steps).find(|s| s.status == StepStatus::Failed);
     let undoing = |s: &&StepRecord| {
         matches!(s.status, StepStatus::Undoing | StepStatus::UndoFailed | StepStatus::Undone)
     };
