@@ -138,7 +138,7 @@ async fn bad_input_gets_a_clear_answer_and_changes_nothing() {
         case(&unattended, name, &payload, gets).await;
     }
     assert!(scene.calls(mark).unwrap().is_empty(), "none of these costs a call");
-    bad_state(&scene, &group, &good).await;
+    Box::pin(bad_state(&scene, &group, &good)).await;
 }
 
 async fn bad_state(scene: &Scene, group: &str, good: &Value) {

@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::event::{self, Envelope, Operator, Payload};
 use crate::incident::Header;
 use crate::journal::{Claimant, Hand, Journal, Limits};
+use crate::metrics::Meter;
 use crate::plan::StepRecord;
 use crate::report::{Notifier, Reply};
 use crate::responder::{Detection, Memory, Responder};
@@ -65,6 +66,8 @@ pub struct Engine<C> {
     pub accounts: Arc<dyn Accounts<C>>,
     /// How people are told.
     pub notifier: Arc<dyn Notifier>,
+    /// Where measures go.
+    pub meter: Arc<dyn Meter>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The operator's policy.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::assessment::Finding;
 use crate::candidate::Candidate;
 use crate::error::{Error, Result};
+use crate::metrics::Unmeasured;
 use crate::plan::{self, Choice, StepRecord};
 use crate::words::{Mode, Outcome, StepStatus, Urgency};
 
@@ -53,9 +54,16 @@ pub struct Header {
     /// When it last ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
-    /// When the containing call was answered for the last step that contains.
+    /// When the containing call was answered for the last step that contains. Where its answer was
+    /// lost, when its effect was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contained_at: Option<Timestamp>,
+    /// When a fresh describe showed the last step that contains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<Timestamp>,
+    /// What the meter was not given yet of how it last ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unmeasured: Option<Unmeasured>,
     /// Whether the notice went out.
     #[serde(default)]
     pub told: bool,

@@ -106,6 +106,8 @@ impl Journal {
             claimed_at: who.now,
             closed_at: None,
             contained_at: None,
+            verified_at: None,
+            unmeasured: None,
             told: false,
             reported: false,
             ops_item: None,

@@ -15,6 +15,7 @@ pub mod ident;
 pub mod incident;
 pub mod journal;
 pub mod manifest;
+pub mod metrics;
 pub mod net;
 pub mod plan;
 pub mod report;

@@ -107,6 +107,16 @@ words! {
 }
 
 words! {
+    /// A limit that stops the unattended lane and calls a person.
+    Limit {
+        /// The resource was put right too often lately.
+        Fight = "fight",
+        /// The function acted too often lately.
+        Breaker = "breaker",
+    }
+}
+
+words! {
     /// The severity that the source gives a control.
     Severity {
         /// `MEDIUM` in the source.

@@ -16,6 +16,7 @@ use backstop_core::{Error, Result};
 use jiff::Timestamp;
 use lambda_runtime::Context;
 
+use crate::emf::Emf;
 use crate::settings::Settings;
 
 /// One function: everything that needs no event is ready before the first one.
@@ -104,6 +105,7 @@ impl Function {
                 journal: parts.journal,
                 accounts,
                 notifier: Arc::new(notifier),
+                meter: Arc::new(Emf),
                 clock: parts.clock,
                 config: parts.config,
                 lane: parts.lane,

@@ -1,5 +1,6 @@
 //! A responder as a Lambda function: settings, logs, the engine, the answer.
 
+pub mod emf;
 mod function;
 mod settings;
 

@@ -139,6 +139,35 @@ impl Local {
         Ok(serde_json::from_value(calls)?)
     }
 
+    /// The lines of a log group, oldest first; none if there is no such group yet.
+    ///
+    /// # Errors
+    /// If the local AWS does not answer.
+    pub fn log(&self, account: &str, region: &str, group: &str) -> Result<Vec<String>> {
+        // One call of its own, not an SDK: a client for it would cost a minute of compilation.
+        let signed = format!(
+            "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/logs/aws4_request, \
+             SignedHeaders=host, Signature=0"
+        );
+        let mut answer = self
+            .http
+            .post(&self.endpoint)
+            .header("authorization", &signed)
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", "Logs_20140328.FilterLogEvents")
+            .send(json!({ "logGroupName": group }).to_string())
+            .context("FilterLogEvents")?;
+        let body: Value = answer.body_mut().read_json()?;
+        if body.to_string().contains("ResourceNotFoundException") {
+            return Ok(Vec::new());
+        }
+        let Some(events) = body.get("events").and_then(Value::as_array) else {
+            bail!("FilterLogEvents answered {}: {body}", answer.status());
+        };
+        let message = |event: &Value| event.get("message")?.as_str().map(str::to_owned);
+        Ok(events.iter().filter_map(message).collect())
+    }
+
     /// Makes the next `times` matching calls fail with that error code.
     ///
     /// # Errors

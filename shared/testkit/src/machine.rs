@@ -11,6 +11,7 @@ use backstop_core::clock::{Clock, Deadline};
 use backstop_core::config::Config;
 use backstop_core::engine::{Accounts, Engine, Invocation};
 use backstop_core::journal::Journal;
+use backstop_core::metrics::{Measured, Meter};
 use backstop_core::report::Reply;
 use backstop_core::responder::Responder;
 use backstop_core::words::{Lane, Mode};
@@ -44,6 +45,23 @@ impl Clock for StillClock {
 
     async fn wait(&self, time: Duration) {
         self.forward(SignedDuration::try_from(time).unwrap_or(SignedDuration::ZERO));
+    }
+}
+
+/// A meter that keeps what it was given.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<Vec<Measured>>);
+
+impl Kept {
+    /// What it was given since it was asked last, in order.
+    pub fn take(&self) -> Vec<Measured> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Meter for Kept {
+    fn measure(&self, measured: &Measured) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(measured.clone());
     }
 }
 
@@ -112,6 +130,8 @@ pub struct Machine {
     pub engine: Engine<Account>,
     /// Its clock.
     pub clock: Arc<StillClock>,
+    /// What it measured.
+    pub meter: Arc<Kept>,
     requests: std::sync::atomic::AtomicU64,
 }
 
@@ -143,17 +163,19 @@ impl Machine {
         let topic =
             |urgency: &str| format!("arn:aws:sns:{REGION}:{}:backstop-{urgency}", scene.id());
         let topics = Topics { page: topic("page"), ticket: topic("ticket"), info: topic("info") };
+        let meter = Arc::new(Kept::default());
         let engine = Engine {
             responder,
             journal: Journal::new(Arc::new(DynamoStore::new(connection, &how.table))),
             accounts: Arc::clone(&accounts),
             notifier: Arc::new(Telling::new(connection, topics, accounts)),
+            meter: Arc::clone(&meter) as Arc<dyn Meter>,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             config: Arc::new(config),
             lane: how.lane,
             mode: how.mode,
         };
-        Ok(Self { engine, clock, requests: std::sync::atomic::AtomicU64::new(0) })
+        Ok(Self { engine, clock, meter, requests: std::sync::atomic::AtomicU64::new(0) })
     }
 
     /// One invocation, with five minutes to go.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::respond::Counters;
@@ -12,7 +12,7 @@ use crate::action::{AnyAction, read_back};
 use crate::error::{Class as ErrorClass, Error, Result};
 use crate::incident::Change;
 use crate::journal::{Hand, Refusal};
-use crate::words::{Class, Lane, StepStatus, Urgency};
+use crate::words::{Class, Lane, Limit, StepStatus, Urgency};
 
 /// How often a change is looked for before it counts as not made, and how long after each look.
 /// EC2 is eventually consistent for a moment.
@@ -43,12 +43,27 @@ fn unmet(hand: &Hand, n: u32) -> Result<Option<String>> {
 /// How long after the claim a plan needs no second look: what it was made from is that young.
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
 
+/// Notes that a fresh describe shows what a step changed.
+fn seen(hand: &mut Hand, n: u32, after: Value, now: Timestamp) -> Result<()> {
+    let record = hand.step(n)?;
+    let (containing, answered) = (record.containing, record.applied);
+    hand.note(Change::StepVerified { step: n, after }, now)?;
+    if containing {
+        let header = hand.header_mut();
+        header.verified_at = Some(now);
+        if !answered {
+            header.contained_at = Some(now);
+        }
+    }
+    Ok(())
+}
+
 /// What a step came to.
 enum Progress {
     /// On to the next one.
     Next,
     /// A limit was met: nothing more may run now.
-    Stopped(String),
+    Stopped(Limit, String),
 }
 
 impl<C: Send + Sync + 'static> Engine<C> {
@@ -97,11 +112,12 @@ impl<C: Send + Sync + 'static> Engine<C> {
             }
             match self.step(hand, n, held, counters, context, invocation).await {
                 Ok(Progress::Next) => {}
-                Ok(Progress::Stopped(reason)) => {
+                Ok(Progress::Stopped(limit, reason)) => {
                     // Somebody must know at once that the responder has stopped responding.
                     if let Some(finding) = &mut hand.header_mut().finding {
                         finding.urgency = Urgency::Page;
                     }
+                    hand.header_mut().unmeasured.get_or_insert_default().limit = Some(limit);
                     let change = Change::StepHeld { step: n, reason: reason.clone() };
                     hand.note(change, self.clock.now())?;
                     stopped = Some(reason);
@@ -158,9 +174,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
                     record.resource
                 )));
             }
-            Err(Refusal::Fight(reason) | Refusal::Breaker(reason)) => {
-                return Ok(Progress::Stopped(reason));
-            }
+            Err(Refusal::Fight(reason)) => return Ok(Progress::Stopped(Limit::Fight, reason)),
+            Err(Refusal::Breaker(reason)) => return Ok(Progress::Stopped(Limit::Breaker, reason)),
         }
         match action.apply(context).await {
             Ok(()) => {}
@@ -175,7 +190,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
         tracing::info!(step = n, action = %record.action, resource = %record.resource, "applied");
         let after = self.verify(action.as_ref(), context, invocation).await?;
-        hand.note(Change::StepVerified { step: n, after }, self.clock.now())?;
+        seen(hand, n, after, self.clock.now())?;
         tracing::info!(step = n, "verified");
         Ok(Progress::Next)
     }
@@ -194,19 +209,18 @@ impl<C: Send + Sync + 'static> Engine<C> {
         if record.status == StepStatus::Applied {
             // The call was answered: only its effect is still to be seen.
             let after = self.verify(action, context, invocation).await?;
-            hand.note(Change::StepVerified { step: n, after }, self.clock.now())?;
+            seen(hand, n, after, self.clock.now())?;
             return Ok(false);
         }
         let state = action.observe(context).await?;
         let now = self.clock.now();
         let begun = record.status == StepStatus::Applying;
         if action.satisfied(&state)? {
-            let change = if begun {
-                Change::StepVerified { step: n, after: state }
+            if begun {
+                seen(hand, n, state, now)?;
             } else {
-                Change::StepSatisfied { step: n, after: state }
-            };
-            hand.note(change, now)?;
+                hand.note(Change::StepSatisfied { step: n, after: state }, now)?;
+            }
             return Ok(false);
         }
         if !action.same(&state, &record.before)? {

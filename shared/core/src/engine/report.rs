@@ -4,6 +4,7 @@ use super::{Ended, Engine};
 use crate::candidate::Origin;
 use crate::error::{Error, Result};
 use crate::incident::{Change, Header};
+use crate::metrics::Measured;
 use crate::plan::StepRecord;
 use crate::report::{Notice, Ticket};
 use crate::words::Outcome;
@@ -28,7 +29,8 @@ fn worth_telling(header: &Header) -> bool {
 impl<C: Send + Sync + 'static> Engine<C> {
     /// Reports what is still in hand, and lets go of it: the notice first, because it is what wakes
     /// people, then the tickets. What could not be told stays unreported: the retry, or the sweep,
-    /// tells it, and repeats nothing that was told.
+    /// tells it, and repeats nothing that was told. Measured in between, so that the write that lets
+    /// go keeps that too: a crash at the worst moment measures twice rather than never.
     pub(super) async fn report(&self, ended: &mut [Ended]) -> Result<()> {
         let mut failure: Option<Error> = None;
         if let Err(error) = self.publish(ended).await {
@@ -41,6 +43,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 // Without the notice, the incident stays unreported whatever became of the ticket.
                 Ok(()) => hand.header_mut().reported = hand.header().told,
                 Err(error) => failure = Some(super::worse(failure, error)),
+            }
+            if let Some(measured) = Measured::of(hand.header(), hand.steps(), self.lane, self.mode)
+            {
+                self.meter.measure(&measured);
+                hand.header_mut().unmeasured = None;
             }
             if let Err(error) = hand.let_go(self.clock.now()).await {
                 failure = Some(super::worse(failure, error));

@@ -330,6 +330,8 @@ impl Hand {
             let kept = plan.as_ref().filter(|_| leaves_plan(outcome));
             ledger.keep_plan(&id, kept.map(|(hash, until)| (hash.as_str(), *until)), now);
             let header = &mut self.draft.header;
+            // What ends again was ended by a person before: its times tell nothing of the response.
+            header.unmeasured.get_or_insert_default().anew = header.closed_at.is_some();
             header.outcome = Some(outcome);
             header.reason.clone_from(&reason);
             header.closed_at = Some(now);
