@@ -14,5 +14,6 @@ mod cli; // the `backstop` command
 mod engine; // guards, modes, lanes, resumption
 mod generated; // files that are derived from the code
 mod journal; // one suite for both stores
+mod metrics; // what is measured, and the lines that CloudWatch reads
 mod process; // the real binary through EventBridge and Lambda
 mod ssh_access; // aws-work-02

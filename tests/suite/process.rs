@@ -24,7 +24,7 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     path
 }
 
-async fn deployed(scene: &Scene, environment: &[(&str, &str)]) -> Deployed {
+pub(crate) async fn deployed(scene: &Scene, environment: &[(&str, &str)]) -> Deployed {
     let policy = POLICY.replace("{account}", scene.id());
     let package = Package {
         binary: &binary("ssh-access"),
@@ -35,7 +35,7 @@ async fn deployed(scene: &Scene, environment: &[(&str, &str)]) -> Deployed {
     Deployed::new(scene, &SshAccess, package).await.unwrap()
 }
 
-const MOST: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const MOST: SignedDuration = SignedDuration::from_secs(60);
 
 #[tokio::test]
 async fn r2_1a_the_deployed_function_closes_the_port_through_the_bus() {
