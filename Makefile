@@ -16,8 +16,8 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .PHONY: venv
-venv: ## the Python environments of the local AWS, and cargo-lambda
-	@tests/aws/venv.sh gateway moto tools
+venv: ## the Python environments of the local AWS, cargo-lambda, and the AWS CLI
+	@tests/aws/venv.sh gateway moto tools cli
 
 .PHONY: build
 build: ## build everything, dev profile
