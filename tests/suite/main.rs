@@ -11,6 +11,7 @@
 mod actions; // the laws of every action
 mod bad_input; // what wrong input gets
 mod cli; // the `backstop` command
+mod commands; // the AWS CLI lines of a step, run as they are printed
 mod engine; // guards, modes, lanes, resumption
 mod generated; // files that are derived from the code
 mod journal; // one suite for both stores

@@ -2,6 +2,7 @@
 //! and the suite that every journal store passes. Everything here panics or fails with a message
 //! that names what went wrong; nothing here is deployed.
 
+pub mod aws_cli;
 pub mod cargo_lambda;
 pub mod conformance;
 pub mod faults;

@@ -76,9 +76,9 @@ impl Local {
     /// # Errors
     /// If it is not on this machine: neither tests nor the demo ever speak to AWS.
     pub fn at(endpoint: &str) -> Result<Self> {
-        let host = endpoint.strip_prefix("http://").unwrap_or_default();
+        let port = endpoint.strip_prefix("http://127.0.0.1:").unwrap_or_default();
         ensure!(
-            host.starts_with("127.0.0.1:"),
+            port.parse::<u16>().is_ok(),
             "refusing `{endpoint}`: not a loopback endpoint; hint: `make aws` starts a local AWS"
         );
         let http = ureq::Agent::config_builder()

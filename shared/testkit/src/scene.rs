@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 pub use aws_sdk_ec2::types::SecurityGroupRule;
 use aws_sdk_ec2::types::{
     AddPrefixListEntry, Filter, Instance, InstanceType, IpPermission, IpRange, Ipv6Range,
-    PrefixListId, SecurityGroupRuleRequest, SecurityGroupRuleUpdate, Tag, UserIdGroupPair,
+    PrefixListId, ResourceType, SecurityGroupRuleRequest, SecurityGroupRuleUpdate, Tag,
+    TagSpecification, UserIdGroupPair,
 };
 use backstop_aws::{Account, Connection, Credentials};
 use jiff::Timestamp;
@@ -40,7 +41,8 @@ pub struct Allow<'a> {
     pub protocol: &'a str,
     /// First and last port.
     pub ports: Option<(i32, i32)>,
-    /// A range of addresses, a prefix list, or a group.
+    /// A range of addresses, a prefix list, or a group: `sg-…` of this account, or with its owner
+    /// `111122223333/sg-…`.
     pub source: &'a str,
     /// The description.
     pub description: Option<&'a str>,
@@ -75,10 +77,13 @@ impl<'a> Allow<'a> {
                     .set_description(description)
                     .build(),
             );
-        } else if self.source.starts_with("sg-") {
+        } else if let Some(at) = self.source.find("sg-") {
+            let (owner, group) = self.source.split_at(at);
+            let owner = owner.strip_suffix('/').map(str::to_owned);
             permission = permission.user_id_group_pairs(
                 UserIdGroupPair::builder()
-                    .group_id(self.source)
+                    .group_id(group)
+                    .set_user_id(owner)
                     .set_description(description)
                     .build(),
             );
@@ -175,11 +180,35 @@ impl Scene {
     /// # Errors
     /// If EC2 refuses.
     pub async fn allow(&self, group: &str, allow: Allow<'_>) -> Result<SecurityGroupRule> {
+        self.allow_tagged(group, allow, &[]).await
+    }
+
+    /// Authorises a rule that has tags.
+    ///
+    /// # Errors
+    /// If EC2 refuses.
+    pub async fn allow_tagged(
+        &self,
+        group: &str,
+        allow: Allow<'_>,
+        tags: &[(&str, &str)],
+    ) -> Result<SecurityGroupRule> {
+        let tags: Vec<Tag> = tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(*key).value(*value).build())
+            .collect();
+        let tagged = (!tags.is_empty()).then(|| {
+            TagSpecification::builder()
+                .resource_type(ResourceType::SecurityGroupRule)
+                .set_tags(Some(tags))
+                .build()
+        });
         self.account
             .ec2()
             .authorize_security_group_ingress()
             .group_id(group)
             .ip_permissions(allow.permission())
+            .set_tag_specifications(tagged.map(|tagged| vec![tagged]))
             .send()
             .await?
             .security_group_rules
@@ -272,6 +301,38 @@ impl Scene {
             .send()
             .await?;
         Ok(())
+    }
+
+    /// Every rule of a group as EC2 shows it, in all its properties but the ids of the rule and of
+    /// the group, sorted: what two groups have in common if they admit the same.
+    ///
+    /// # Errors
+    /// If EC2 refuses, or shows more than one page.
+    pub async fn shown(&self, group: &str) -> Result<Vec<SecurityGroupRule>> {
+        let answer = self
+            .account
+            .ec2()
+            .describe_security_group_rules()
+            .filters(Filter::builder().name("group-id").values(group).build())
+            .send()
+            .await?;
+        ensure!(answer.next_token.is_none(), "{group} has more rules than a page");
+        let mut rules = answer.security_group_rules.unwrap_or_default();
+        for rule in &mut rules {
+            rule.security_group_rule_id = None;
+            rule.security_group_rule_arn = None;
+            rule.group_id = None;
+            if let Some(source) = &mut rule.referenced_group_info
+                && source.group_id.as_deref() == Some(group)
+            {
+                source.group_id = Some("itself".to_owned());
+            }
+            if let Some(tags) = &mut rule.tags {
+                tags.sort_by(|a, b| a.key.cmp(&b.key));
+            }
+        }
+        rules.sort_by_key(|rule| format!("{rule:?}"));
+        Ok(rules)
     }
 
     /// The ingress rules of a group, in words, sorted.
