@@ -1,4 +1,6 @@
 """Security group rules as AWS keeps them."""
+import secrets
+
 from support import TestCase
 
 
@@ -252,3 +254,74 @@ class PrefixLists(Rules):
         self.assertEqual((3, 2), (len(page["Entries"]), len(rest["Entries"])))
         for call in (self.ec2.get_managed_prefix_list_entries, self.ec2.delete_managed_prefix_list):
             self.refused("InvalidPrefixListID.NotFound", call, PrefixListId="pl-0123456789abcdef0")
+
+
+class AwsPrefixLists(Rules):
+    """The lists that AWS manages: in every Region, owned by `AWS`, for reading and referring to."""
+    NAMES = {
+        "com.amazonaws.eu-west-1.s3": "IPv4", "com.amazonaws.eu-west-1.dynamodb": "IPv4", "com.amazonaws.eu-west-1.s3express": "IPv4",
+        "com.amazonaws.eu-west-1.ec2-instance-connect": "IPv4", "com.amazonaws.eu-west-1.ipv6.ec2-instance-connect": "IPv6",
+        "com.amazonaws.eu-west-1.route53-healthchecks": "IPv4", "com.amazonaws.eu-west-1.ipv6.route53-healthchecks": "IPv6",
+        "com.amazonaws.eu-west-1.vpc-lattice": "IPv4", "com.amazonaws.eu-west-1.ipv6.vpc-lattice": "IPv6",
+        "com.amazonaws.global.cloudfront.origin-facing": "IPv4", "com.amazonaws.global.ipv6.cloudfront.origin-facing": "IPv6",
+        "com.amazonaws.global.groundstation": "IPv4"}
+
+    def lists(self, region="us-east-1", account=None):
+        ec2 = self.client("ec2", region=region, account=account or self.account)
+        found = ec2.get_paginator("describe_managed_prefix_lists").paginate(Filters=[{"Name": "owner-id", "Values": ["AWS"]}])
+        return {each["PrefixListName"]: each for answer in found for each in answer["PrefixLists"]}
+
+    def list_id(self, name):
+        return self.lists()[f"com.amazonaws.{name}"]["PrefixListId"]
+
+    def test_every_region_has_them_with_the_same_ids_for_all_accounts(self):
+        lists = self.lists("eu-west-1")
+        self.assertEqual(self.NAMES, {name: each["AddressFamily"] for name, each in lists.items()})
+        for each in lists.values():
+            self.assertEqual(("AWS", "create-complete"), (each["OwnerId"], each["State"]))
+            self.assertRegex(each["PrefixListId"], "^pl-[0-9a-f]{17}$")
+            self.assertEqual(f"arn:aws:ec2:eu-west-1:aws:prefix-list/{each['PrefixListId']}", each["PrefixListArn"])
+            self.assertFalse({"MaxEntries", "Version"} & each.keys(), "AWS shows neither")
+        ids = {each["PrefixListId"] for each in lists.values()}
+        self.assertEqual(lists, self.lists("eu-west-1", account="222299999999"), "and all accounts share them")
+        self.assertFalse(ids & {each["PrefixListId"] for each in self.lists("us-east-1").values()}, "each Region has its own")
+
+    def test_their_entries_are_read_page_by_page(self):
+        cidrs, token = [], {}
+        while True:
+            answer = self.ec2.get_managed_prefix_list_entries(
+                PrefixListId=self.list_id("us-east-1.ec2-instance-connect"), MaxResults=1, **token)
+            self.assertEqual(1, len(answer["Entries"]))
+            cidrs += [entry["Cidr"] for entry in answer["Entries"]]
+            if "NextToken" not in answer:
+                break
+            token = {"NextToken": answer["NextToken"]}
+        self.assertEqual(2, len(set(cidrs)), cidrs)
+        six = self.ec2.get_managed_prefix_list_entries(PrefixListId=self.list_id("us-east-1.ipv6.ec2-instance-connect"))["Entries"]
+        self.assertTrue(six and all(":" in entry["Cidr"] for entry in six), six)
+
+    def test_nobody_changes_or_deletes_them(self):
+        name = self.list_id("us-east-1.ec2-instance-connect")
+        before = self.ec2.get_managed_prefix_list_entries(PrefixListId=name)["Entries"]
+        self.refused("UnauthorizedOperation", self.ec2.modify_managed_prefix_list, PrefixListId=name, AddEntries=[{"Cidr": "10.0.0.0/8"}])
+        self.refused("UnauthorizedOperation", self.ec2.modify_managed_prefix_list, PrefixListId=name, PrefixListName="mine")
+        self.refused("UnauthorizedOperation", self.ec2.delete_managed_prefix_list, PrefixListId=name)
+        self.assertEqual(before, self.ec2.get_managed_prefix_list_entries(PrefixListId=name)["Entries"])
+
+    def test_nobody_makes_a_list_that_looks_like_one(self):
+        name = "com.amazonaws.us-east-1.ec2-instance-connect"
+        self.refused("InvalidParameterValue", self.ec2.create_managed_prefix_list, PrefixListName=name, MaxEntries=1, AddressFamily="IPv4")
+        mine = self.prefix_list("10.0.0.0/8")["PrefixListId"]
+        self.refused("InvalidParameterValue", self.ec2.modify_managed_prefix_list, PrefixListId=mine, PrefixListName=name)
+
+    def test_a_rule_that_names_one_counts_by_its_weight(self):
+        def fill(count):
+            group = self.ec2.create_security_group(GroupName=secrets.token_hex(8), Description="f")["GroupId"]
+            self.authorize(group=group, IpRanges=[{"CidrIp": f"10.{n}.0.0/16"} for n in range(count)])
+            return group
+
+        def refer(group, name):
+            return self.authorize(group=group, PrefixListIds=[{"PrefixListId": self.list_id(name)}])
+        for name, weight in (("global.cloudfront.origin-facing", 55), ("us-east-1.ec2-instance-connect", 2), ("us-east-1.s3", 1)):
+            refer(fill(60 - weight), name)
+            self.refused("RulesPerSecurityGroupLimitExceeded", refer, fill(61 - weight), name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 
+from . import prefix_lists
 from .common import error
 
 PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1", "-1": "-1"}
@@ -173,9 +174,7 @@ def as_permission(spec, description=None):
 def check_limit(backend, rules):
     for family in ("CidrIpv4", "CidrIpv6"):
         other = "CidrIpv6" if family == "CidrIpv4" else "CidrIpv4"
-        weights = [int(backend.managed_prefix_lists[r.source].max_entries or 1)
-                   if r.kind == "PrefixListId" and r.source in backend.managed_prefix_lists else 1
-                   for r in rules if r.kind != other]
+        weights = [prefix_lists.weight(backend, r.source) if r.kind == "PrefixListId" else 1 for r in rules if r.kind != other]
         if sum(weights) > LIMIT:
             raise error("RulesPerSecurityGroupLimitExceeded",
                         f"The maximum number of rules per security group has been reached. (limit: {LIMIT})")
