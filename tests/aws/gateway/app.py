@@ -14,7 +14,7 @@ from .setup import prepare
 
 log = logging.getLogger("backstop.gateway")
 
-MOTO_SERVICES = {"ec2", "ecr", "inspector2", "eks", "imagebuilder", "securityhub", "config"}
+MOTO_SERVICES = {"ec2", "ecr", "inspector2", "eks", "imagebuilder", "securityhub", "config", "ram"}
 SSM_TAGGING = {"AddTagsToResource", "RemoveTagsFromResource", "ListTagsForResource"}
 READS = ("Get", "List", "Simulate", "Generate")
 

@@ -92,6 +92,10 @@ class TestCase(unittest.TestCase):
         self.assertEqual(code, caught.exception.response["Error"]["Code"], caught.exception)
         return caught.exception.response
 
+    def share(self, owner, arn, account=None):
+        """Shares a resource of an owner with an account, this test's own if none is named."""
+        self.client("ram", account=owner).create_resource_share(name="s", resourceArns=[arn], principals=[account or self.account])
+
     def eventually(self, probe, seconds=15):
         """Polls until the probe answers something; the answer."""
         deadline = time.monotonic() + seconds

@@ -5,7 +5,8 @@ from moto.ec2.models.managed_prefixes import ManagedPrefixListBackend
 from moto.ec2.responses.vpcs import VPCs
 
 from ..core import op
-from .common import backend, check_id, error, page, paged
+from . import sharing
+from .common import backend, check_id, error, filters, page, tags_match
 
 # https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html: name, how many rules a
 # rule that names it counts as, entries. The entries are documentation ranges, because AWS's own change; only those of
@@ -44,16 +45,23 @@ def _create_managed(self):
 ManagedPrefixListBackend.create_default_pls = _create_managed
 
 
+def find(backend, list_id):
+    """A list that the account owns, that AWS manages, or that another account shares with it."""
+    found = backend.managed_prefix_lists.get(list_id)
+    found = found or next((each for each in sharing.prefix_lists(backend) if each.id == list_id), None)
+    return None if found and found.state == "delete-complete" else found
+
+
 def weight(backend, list_id):
     """How many rules a rule counts as that names this list."""
-    found = backend.managed_prefix_lists.get(list_id)
+    found = find(backend, list_id)
     return getattr(found, "weight", None) or int(getattr(found, "max_entries", None) or 1)
 
 
 def _list(p, r):
     wanted = check_id(p["PrefixListId"], "InvalidPrefixListId")
-    found = backend(r).managed_prefix_lists.get(wanted)
-    if not found or found.state == "delete-complete":
+    found = find(backend(r), wanted)
+    if not found:
         raise error("InvalidPrefixListID.NotFound", f"The prefix list ID '{wanted}' does not exist")
     return found
 
@@ -62,7 +70,7 @@ def _own(p, r):
     """A list that the caller may change."""
     found = _list(p, r)
     if found.owner_id != backend(r).account_id:
-        raise error("UnauthorizedOperation", f"You are not authorized to change the prefix list {found.id}")
+        raise error("UnauthorizedOperation", f"You are not authorized to perform this operation on the prefix list {found.id}")
     return found
 
 
@@ -118,4 +126,17 @@ def _(p, s, r):
     return {"PrefixList": backend(r).delete_managed_prefix_list(p["PrefixListId"])}
 
 
-paged("DescribeManagedPrefixLists", "PrefixLists", ids="PrefixListIds", smallest=1, largest=100)
+@op("ec2", "DescribeManagedPrefixLists")
+def _(p, s, r):
+    wanted = filters(p, {"owner-id", "prefix-list-id", "prefix-list-name"})
+    for list_id in p.get("PrefixListIds", []):
+        _list({"PrefixListId": list_id}, r)
+    every = [*backend(r).managed_prefix_lists.values(), *(sharing.Shared(each) for each in sharing.prefix_lists(backend(r)))]
+    chosen = [each for each in every
+              if each.state != "delete-complete" and each.id in p.get("PrefixListIds", [each.id])
+              and each.owner_id in wanted.get("owner-id", [each.owner_id])
+              and each.id in wanted.get("prefix-list-id", [each.id])
+              and each.prefix_list_name in wanted.get("prefix-list-name", [each.prefix_list_name])
+              and tags_match(each, wanted)]
+    shown, more = page(chosen, p, smallest=1, largest=100)
+    return {"PrefixLists": shown, **more}

@@ -61,7 +61,7 @@ def spec(backend, group, protocol, low, high, kind, source, owner=None):
     if kind.startswith("Cidr"):
         return Spec(protocol, low, high, kind, cidr(source, kind))
     if kind == "PrefixListId":
-        if source not in backend.managed_prefix_lists:
+        if not prefix_lists.find(backend, source):
             raise error("InvalidPrefixListID.NotFound", f"The prefix list ID '{source}' does not exist")
         return Spec(protocol, low, high, kind, source)
     owner = owner or backend.account_id
@@ -69,7 +69,7 @@ def spec(backend, group, protocol, low, high, kind, source, owner=None):
         found = backend.get_security_group_from_id(source) or backend.get_security_group_from_name(source, group.vpc_id)
         if not found:
             raise error("InvalidGroup.NotFound", f"The security group '{source}' does not exist")
-        source = found.id
+        source, owner = found.id, found.owner_id
     return Spec(protocol, low, high, kind, source, owner)
 
 

@@ -2,12 +2,17 @@
 from moto.ec2.models.security_groups import SecurityGroup
 
 from ..core import op
-from . import rules
+from . import rules, sharing
 from .common import backend, check_id, error, filters, page, tags, tags_match
 
 
 def _groups(r):
     return [group for groups in backend(r).groups.values() for group in groups.values()]
+
+
+def _seen(r):
+    """The account's own groups, and those that others share with it."""
+    return [*_groups(r), *(sharing.Shared(group) for group in sharing.groups(backend(r)))]
 
 
 def _group(p, r):
@@ -19,6 +24,7 @@ def _group(p, r):
         raise error("MissingParameter", "The request must contain the parameter groupName or groupId")
     if not found:
         raise error("InvalidGroup.NotFound", f"The security group '{p.get('GroupId') or p['GroupName']}' does not exist")
+    sharing.refuse_change(r, found)
     return found
 
 
@@ -26,8 +32,8 @@ def _side(group, egress):
     return group.egress_rules if egress else group.ingress_rules
 
 
-def _all_rules(r):
-    return {rule.id: rule for group in _groups(r) for rule in [*group.ingress_rules, *group.egress_rules]}
+def _all_rules(groups):
+    return {rule.id: rule for group in groups for rule in [*group.ingress_rules, *group.egress_rules]}
 
 
 def _unknown_rule(rule_id):
@@ -161,7 +167,8 @@ def _(p, s, r):
 
 @op("ec2", "DescribeSecurityGroupRules")
 def _(p, s, r):
-    found, wanted = _all_rules(r), filters(p, {"group-id", "security-group-rule-id"})
+    found, wanted = _all_rules(_seen(r)), filters(p, {"group-id", "security-group-rule-id"})
+    own = _all_rules(_groups(r))
     for rule_id in p.get("SecurityGroupRuleIds", []):
         if check_id(rule_id, "InvalidSecurityGroupRuleId") not in found:
             raise _unknown_rule(rule_id)
@@ -171,14 +178,14 @@ def _(p, s, r):
               if rule.id in p.get("SecurityGroupRuleIds", [rule.id])
               and rule.id in wanted.get("security-group-rule-id", [rule.id])
               and rule.group_id in wanted.get("group-id", [rule.group_id])
-              and tags_match(rule, wanted)]
+              and tags_match(rule if rule.id in own else sharing.Shared(rule), wanted)]
     shown, more = page(chosen, p)
-    return {"SecurityGroupRules": [rules.show(rule) for rule in shown], **more}
+    return {"SecurityGroupRules": [rules.show(rule if rule.id in own else sharing.Shared(rule)) for rule in shown], **more}
 
 
 @op("ec2", "DescribeSecurityGroups")
 def _(p, s, r):
-    groups = {group.id: group for group in _groups(r)}
+    groups = {group.id: group for group in _seen(r)}
     for group_id in p.get("GroupIds", []):
         if check_id(group_id, "InvalidGroupId") not in groups:
             raise error("InvalidGroup.NotFound", f"The security group '{group_id}' does not exist")
@@ -200,7 +207,7 @@ def _(p, s, r):
     if group.name == "default":
         raise error("CannotDelete", f"the specified group: \"{group.id}\" name: \"default\" cannot be deleted by a user")
     used = any(group in eni.group_set for eni in backend(r).enis.values())
-    named = any(rule.source_group.get("GroupId") == group.id for rule in _all_rules(r).values() if rule.group_id != group.id)
+    named = any(rule.source_group.get("GroupId") == group.id for rule in _all_rules(_groups(r)).values() if rule.group_id != group.id)
     if used or named:
         raise error("DependencyViolation", f"resource {group.id} has a dependent object")
     backend(r).delete_security_group(group_id=group.id)
