@@ -8,6 +8,8 @@
 use backstop_actions::ec2::{Authorize, Revoke, rules_of};
 use backstop_aws::Account;
 use backstop_core::action::Action;
+use backstop_core::error::Class;
+use backstop_core::ident::ec2_arn;
 use backstop_core::words::Outcome;
 use backstop_testkit::Scene;
 use backstop_testkit::aws_cli::AwsCli;
@@ -251,6 +253,31 @@ async fn the_lines_of_a_reply_do_and_undo_what_was_held() {
     let line = step.undo_command.as_ref().unwrap();
     cli.run(line).unwrap();
     assert_eq!(scene.shown(&group).await.unwrap(), before, "{line}");
+}
+
+#[tokio::test]
+async fn what_another_account_shares_is_refused_by_action_and_line() {
+    let (owner, scene) = (Scene::new().await.unwrap(), Scene::new().await.unwrap());
+    let held = holding(&owner, "shared", from("0.0.0.0/0")).await;
+    let before = owner.shown(&held.group_id).await.unwrap();
+    let arn = ec2_arn(&held.region, owner.id(), "security-group", &held.group_id);
+    let theirs = AwsCli::at(owner.local.endpoint(), owner.id()).unwrap();
+    theirs.share(&held.region, &arn, scene.id()).unwrap();
+
+    let action = Revoke {
+        account: scene.id().to_owned(),
+        region: held.region.clone(),
+        group_id: held.group_id.clone(),
+        rule_id: held.rule_id.clone(),
+    };
+    let seen = action.observe(&scene.account).await.unwrap();
+    assert!(seen.is_some(), "a participant sees the rule");
+    let refused = action.apply(&scene.account).await.unwrap_err();
+    assert_eq!(refused.class(), Class::Denied, "{refused}");
+    let mine = AwsCli::at(scene.local.endpoint(), scene.id()).unwrap();
+    let refused = mine.run(&action.describe(&seen).command).unwrap_err().to_string();
+    assert!(refused.contains("UnauthorizedOperation"), "{refused}");
+    assert_eq!(owner.shown(&held.group_id).await.unwrap(), before);
 }
 
 #[tokio::test]

@@ -68,6 +68,18 @@ impl AwsCli {
         );
         Ok(out)
     }
+
+    /// Shares a resource of this account, a security group or a prefix list, with another account.
+    ///
+    /// # Errors
+    /// If the local AWS refuses.
+    pub fn share(&self, region: &str, arn: &str, with: &str) -> Result<()> {
+        self.run(&format!(
+            "aws ram create-resource-share --region {region} --name shared --resource-arns {arn} \
+             --principals {with}"
+        ))
+        .map(drop)
+    }
 }
 
 #[cfg(test)]
