@@ -69,6 +69,9 @@ class Describe(Ec2):
         self.refused("InvalidInstanceID.Malformed", self.ec2.stop_instances, InstanceIds=["i-nonsense"])
         self.refused("InvalidInstanceID.NotFound", self.ec2.stop_instances, InstanceIds=["i-0123456789abcdef0"])
         self.refused("InvalidParameterCombination", self.instances, InstanceIds=[made["InstanceId"]], MaxResults=5)
+        self.refused("InvalidParameterCombination", self.ec2.describe_instance_status, InstanceIds=[made["InstanceId"]], MaxResults=5)
+        eni = made["NetworkInterfaces"][0]["NetworkInterfaceId"]
+        self.refused("InvalidParameterCombination", self.ec2.describe_network_interfaces, NetworkInterfaceIds=[eni], MaxResults=5)
 
     def test_one_of_several_leaves_the_others_alone(self):
         one, two = self.launch(2)

@@ -1,7 +1,7 @@
 """Security group rules as AWS keeps them."""
 import secrets
 
-from support import TestCase
+from support import LocalAws, TestCase
 
 
 class Rules(TestCase):
@@ -201,6 +201,25 @@ class Describe(Rules):
         by_tag = self.ec2.describe_security_group_rules(Filters=[{"Name": "tag:k", "Values": ["v"]}])["SecurityGroupRules"]
         self.assertEqual(([one], [two["SecurityGroupRuleId"]]), (by_id, [rule["SecurityGroupRuleId"] for rule in by_tag]))
         self.refused("InvalidSecurityGroupRuleId.NotFound", self.ec2.describe_security_group_rules, SecurityGroupRuleIds=["sgr-0123456789abcdef0"])
+
+    def test_by_ids_there_is_one_page_unless_pages_are_asked_for(self):
+        aws = LocalAws(BACKSTOP_LOCAL_PAGE="6")  # the cap that tests of page two set
+        self.addCleanup(aws.close)
+        self.ec2 = aws.client("ec2", self.account)
+        self.group = self.ec2.create_security_group(GroupName="web", Description="w")["GroupId"]
+        ids = [rule["SecurityGroupRuleId"] for rule in self.authorize(IpRanges=[{"CidrIp": f"10.{n}.0.0/16"} for n in range(11)])]
+
+        def sizes(**named):
+            found = self.ec2.get_paginator("describe_security_group_rules").paginate(**named)
+            return [len(answer["SecurityGroupRules"]) for answer in found]
+        by_group = [{"Name": "group-id", "Values": [self.group]}]
+        self.assertEqual([11], sizes(SecurityGroupRuleIds=ids))
+        self.assertEqual([5, 5, 1], sizes(SecurityGroupRuleIds=ids, PaginationConfig={"PageSize": 5}))
+        self.assertEqual([6, 6], sizes(Filters=by_group))
+        self.assertEqual([5, 5, 2], sizes(Filters=by_group, PaginationConfig={"PageSize": 5}))
+        self.assertEqual([6, 6], sizes(Filters=by_group, PaginationConfig={"PageSize": 1000}))
+        self.assertEqual([2], sizes(Filters=[{"Name": "security-group-rule-id", "Values": ids[:2]}]))
+        self.assertEqual([1], sizes(SecurityGroupRuleIds=ids[:3], Filters=[{"Name": "security-group-rule-id", "Values": ids[2:]}]))
 
     def test_groups(self):
         self.ec2.create_tags(Resources=[self.group], Tags=[{"Key": "env", "Value": "prod"}])

@@ -51,13 +51,18 @@ def page(items, p, smallest=5, largest=1000):
         raise error("InvalidParameterValue", "Unable to parse pagination token") from None
 
 
-def paged(operation, member, ids=None, smallest=5, largest=1000):
-    """Gives pages to an operation that moto answers whole. A request by id is answered whole by AWS as well."""
+def paged(operation, member, ids=None, smallest=5, largest=1000, either=False):
+    """Gives pages to an operation that moto answers whole. A request by id is answered whole by AWS as well.
+
+    `either`: AWS documents that ids and MaxResults cannot be used together.
+    """
     owner, name = core.place("ec2", operation)
     original = vars(owner)[name]
 
     def method(self):
         p = dict(self.params)
+        if either and p.get(ids) and p.get("MaxResults"):
+            raise error("InvalidParameterCombination", f"The parameter {ids} cannot be used with the parameter maxResults")
         self.params = {**{k: v for k, v in p.items() if k != "NextToken"}, "MaxResults": 10**6}
         answer = original(self)
         if p.get(ids):

@@ -185,8 +185,8 @@ NetworkInterface.get_filter_value = _interface_value
 # no copy of the instance's groups is added here: each interface has its own
 NetworkInterface.group_set = property(lambda self: list({group.id: group for group in self._group_set}.values()))
 
-paged("DescribeNetworkInterfaces", "NetworkInterfaces", ids="NetworkInterfaceIds")
-paged("DescribeInstanceStatus", "InstanceStatuses", ids="InstanceIds")
+paged("DescribeNetworkInterfaces", "NetworkInterfaces", ids="NetworkInterfaceIds", either=True)
+paged("DescribeInstanceStatus", "InstanceStatuses", ids="InstanceIds", either=True)
 paged("DescribeIamInstanceProfileAssociations", "IamInstanceProfileAssociations", ids="AssociationIds")
 paged("DescribeVolumes", "Volumes", ids="VolumeIds")
 paged("DescribeSnapshots", "Snapshots", ids="SnapshotIds")

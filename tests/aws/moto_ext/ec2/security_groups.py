@@ -179,7 +179,8 @@ def _(p, s, r):
               and rule.id in wanted.get("security-group-rule-id", [rule.id])
               and rule.group_id in wanted.get("group-id", [rule.group_id])
               and tags_match(rule if rule.id in own else sharing.Shared(rule), wanted)]
-    shown, more = page(chosen, p)
+    # By ids, all of them are answered unless pages are asked for, whatever the cap.
+    shown, more = (chosen, {}) if p.get("SecurityGroupRuleIds") and not p.get("MaxResults") else page(chosen, p)
     return {"SecurityGroupRules": [rules.show(rule if rule.id in own else sharing.Shared(rule)) for rule in shown], **more}
 
 
