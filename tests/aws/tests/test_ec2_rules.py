@@ -76,6 +76,21 @@ class Authorize(Rules):
         self.refused("InvalidPrefixListID.NotFound", self.authorize, PrefixListIds=[{"PrefixListId": "pl-0123456789abcdef0"}])
         self.assertEqual([], self.ingress())
 
+    def test_protocols_and_their_ports(self):
+        cidr = [{"CidrIp": "10.0.0.0/8"}]
+        for protocol, low, high in (("icmp", None, None), ("icmp", -1, 0), ("icmpv6", -1, 0), ("tcp", -1, -1), ("ssh", 22, 22), ("256", None, None)):
+            given = {"FromPort": low, "ToPort": high} if low is not None else {}
+            permission = {"IpProtocol": protocol, "IpRanges": cidr, **given}
+            self.refused("InvalidParameterValue", self.ec2.authorize_security_group_ingress, GroupId=self.group, IpPermissions=[permission])
+        self.assertEqual([], self.ingress())
+        for protocol, low, high, shown in (
+                ("icmp", 8, -1, (8, -1)), ("icmp", -1, -1, (-1, -1)), ("icmpv6", None, None, (-1, -1)), ("50", None, None, (-1, -1)),
+                ("51", 7, 9, (-1, -1)), ("-1", 7, 9, (-1, -1)), ("udp", 0, 65535, (0, 65535))):
+            given = {"FromPort": low, "ToPort": high} if low is not None else {}
+            permission = {"IpProtocol": protocol, "IpRanges": cidr, **given}
+            [rule] = self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=[permission])["SecurityGroupRules"]
+            self.assertEqual((protocol, *shown), (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]))
+
     def test_refuses_the_sixty_first_rule_and_counts_a_prefix_list_by_its_size(self):
         self.authorize(IpRanges=[{"CidrIp": f"10.{n}.0.0/16"} for n in range(56)])
         large = self.prefix_list("10.0.0.0/8")["PrefixListId"]
@@ -170,6 +185,49 @@ class Modify(Rules):
         self.refused("InvalidParameterValue", self.modify, one["SecurityGroupRuleId"], CidrIpv6="::/0")
         self.refused("InvalidPermission.Duplicate", self.modify, one["SecurityGroupRuleId"], CidrIpv4="10.0.0.0/8")
         self.assertEqual([one, two], self.ingress())
+
+    def test_a_change_describes_the_whole_rule(self):
+        [rule] = self.authorize(IpRanges=[{"CidrIp": "0.0.0.0/0"}])
+
+        def change(**new):
+            return self.ec2.modify_security_group_rules(GroupId=self.group, SecurityGroupRules=[
+                {"SecurityGroupRuleId": rule["SecurityGroupRuleId"], "SecurityGroupRule": new}])
+        self.refused("MissingParameter", change, IpProtocol="tcp", FromPort=23, ToPort=23)
+        self.refused("InvalidParameterValue", change, FromPort=23, ToPort=23, CidrIpv4="0.0.0.0/0")
+        self.refused("InvalidParameterValue", change, IpProtocol="tcp", CidrIpv4="0.0.0.0/0")
+        self.refused("InvalidParameterValue", change, IpProtocol="tcp", FromPort=-1, ToPort=-1, CidrIpv4="0.0.0.0/0")
+        self.refused("InvalidParameterCombination", change, IpProtocol="tcp", FromPort=23, ToPort=23, CidrIpv4="0.0.0.0/0", CidrIpv6="::/0")
+        self.assertEqual([rule], self.ingress())
+        change(IpProtocol="-1", FromPort=-1, ToPort=-1, CidrIpv4="0.0.0.0/0")
+        self.assertEqual([("-1", -1, -1)], [(now["IpProtocol"], now["FromPort"], now["ToPort"]) for now in self.ingress()])
+
+    def test_two_rules_may_not_become_equal_and_may_change_places(self):
+        one, two = self.authorize(IpRanges=[{"CidrIp": "0.0.0.0/0"}, {"CidrIp": "10.0.0.0/8"}])
+
+        def change(*cidrs):
+            return self.ec2.modify_security_group_rules(GroupId=self.group, SecurityGroupRules=[
+                {"SecurityGroupRuleId": rule["SecurityGroupRuleId"],
+                 "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIpv4": cidr}}
+                for rule, cidr in zip((one, two), cidrs)])
+        self.refused("InvalidPermission.Duplicate", change, "192.168.0.0/16", "192.168.0.0/16")
+        self.refused("InvalidPermission.Duplicate", change, "10.9.9.9/8")
+        self.assertEqual([one, two], self.ingress())
+        change("10.0.0.0/8", "0.0.0.0/0")
+        self.assertEqual(["10.0.0.0/8", "0.0.0.0/0"], [rule["CidrIpv4"] for rule in self.ingress()])
+
+    def test_a_source_of_another_account_stays_what_it_is(self):
+        pair = {"GroupId": "sg-0123456789abcdef0", "UserId": "999900000001"}
+        [rule] = self.authorize(UserIdGroupPairs=[pair])
+        self.modify(rule["SecurityGroupRuleId"], FromPort=23, ToPort=23, ReferencedGroupId=pair["GroupId"])
+        self.assertEqual([{**rule, "FromPort": 23, "ToPort": 23}], self.ingress())
+        self.assertEqual(pair, rule["ReferencedGroupInfo"])
+
+    def test_a_larger_prefix_list_counts_against_the_limit(self):
+        small, large = (self.prefix_list("10.0.0.0/8", size=size)["PrefixListId"] for size in (2, 5))
+        self.authorize(IpRanges=[{"CidrIp": f"10.{n}.0.0/16"} for n in range(56)])
+        [rule] = self.authorize(PrefixListIds=[{"PrefixListId": small}])
+        self.refused("RulesPerSecurityGroupLimitExceeded", self.modify, rule["SecurityGroupRuleId"], PrefixListId=large)
+        self.assertIn(rule, self.ingress())
 
     def test_descriptions_by_rule_id(self):
         [rule] = self.authorize(IpRanges=[{"CidrIp": "0.0.0.0/0"}])

@@ -42,10 +42,15 @@ def cidr(value, kind):
 def ports(protocol, low, high):
     if protocol == "-1" or protocol not in ("tcp", "udp", "icmp", "icmpv6"):
         return None, None
-    if protocol in ("icmp", "icmpv6"):
-        return -1 if low is None else int(low), -1 if high is None else int(high)
     if low is None or high is None:
-        raise error("InvalidParameterValue", "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.")
+        if protocol == "icmpv6":  # the one protocol that may leave them out
+            return -1, -1
+        name = "ICMP" if protocol == "icmp" else "TCP/UDP"
+        raise error("InvalidParameterValue", f"Invalid value 'Must specify both from and to ports with {name}.' for portRange.")
+    if protocol in ("icmp", "icmpv6"):  # a type and a code; all types mean all codes
+        if int(low) == -1 and int(high) != -1:
+            raise error("InvalidParameterValue", f"Invalid {protocol.upper()} type and code ({low}, {high})")
+        return int(low), int(high)
     low, high = int(low), int(high)
     if not 0 <= low <= high <= 65535:
         raise error("InvalidParameterValue", f"Invalid {protocol.upper()} port range ({low}-{high})")
@@ -57,6 +62,8 @@ def spec(backend, group, protocol, low, high, kind, source, owner=None):
         raise error("InvalidParameterValue", "Invalid value 'null' for protocol. "
                                              "VPC security group rules must specify protocols explicitly.")
     protocol = PROTOCOLS.get(str(protocol).lower(), str(protocol).lower())
+    if protocol not in PROTOCOLS.values() and not (protocol.isdecimal() and int(protocol) <= 255):
+        raise error("InvalidParameterValue", f"Invalid value '{protocol}' for IP protocol. Unknown protocol.")
     low, high = ports(protocol, low, high)
     if kind.startswith("Cidr"):
         return Spec(protocol, low, high, kind, cidr(source, kind))

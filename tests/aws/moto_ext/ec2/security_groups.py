@@ -120,8 +120,10 @@ def _(p, s, r):
         if kind != old.kind:
             raise error("InvalidParameterValue", f"Invalid rule type for security group rule '{rule_id}'. "
                                                  f"You may not specify {kind} for an existing {old.kind} rule.")
+        # A request cannot name the owner of a source: one of another account that stays keeps it.
+        owner = old.owner if kind == "ReferencedGroupId" and new[kind] == old.source else None
         changes.append((rule, rules.spec(backend(r), group, new.get("IpProtocol"), new.get("FromPort"), new.get("ToPort"),
-                                         kind, new[kind]), new.get("Description")))
+                                         kind, new[kind], owner), new.get("Description")))
     changed = {rule.id for rule, *_ in changes}
     for egress in (False, True):
         seen = {rules.of(rule) for rule in _side(group, egress) if rule.id not in changed}
@@ -129,6 +131,8 @@ def _(p, s, r):
             if rule.is_egress == egress and spec in seen:
                 raise error("InvalidPermission.Duplicate", f'the specified rule "{spec}" already exists')
             seen |= {spec} if rule.is_egress == egress else set()
+        if any(rule.is_egress == egress for rule, *_ in changes):
+            rules.check_limit(backend(r), seen)
     for rule, spec, note in changes:
         rules.put(rule, spec, note)
     return {"Return": True}
