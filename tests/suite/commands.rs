@@ -5,11 +5,12 @@
 //! the action is made for it. It makes two equal groups; on one the action does it, on the other
 //! the line.
 
-use backstop_actions::ec2::{Authorize, Revoke, rules_of};
+use backstop_actions::ec2::{Authorize, Modify, Revoke, rules_of};
 use backstop_aws::Account;
 use backstop_core::action::Action;
 use backstop_core::error::Class;
 use backstop_core::ident::ec2_arn;
+use backstop_core::net::PortRange;
 use backstop_core::words::Outcome;
 use backstop_testkit::Scene;
 use backstop_testkit::aws_cli::AwsCli;
@@ -139,6 +140,24 @@ async fn authorize(scene: &Scene, rule: Labelled<'_>) {
     law(scene, from("192.0.2.0/24"), make).await;
 }
 
+/// The rule is read where it stands, and becomes the same with other ports.
+async fn modify(scene: &Scene, rule: Labelled<'_>) {
+    let name = format!("pattern-{}", scene.mark().unwrap());
+    let pattern = scene.group(&name).await.unwrap();
+    let id = put(scene, &pattern, rule).await.security_group_rule_id().unwrap().to_owned();
+    let rules = rules_of(&scene.account, &pattern).await.unwrap();
+    let found = rules.into_iter().find(|live| live.id == id).unwrap().rule;
+    let ports = PortRange::new(8000, 8999).unwrap();
+    let make = |held: &Held| Modify {
+        account: held.account.clone(),
+        region: held.region.clone(),
+        group_id: held.group_id.clone(),
+        rule_id: held.rule_id.clone(),
+        rule: found.with_ports(ports),
+    };
+    law(scene, rule, make).await;
+}
+
 async fn prefix_list(scene: &Scene) -> String {
     let list = scene.account.ec2().create_managed_prefix_list();
     let list = list.prefix_list_name("office").max_entries(3).address_family("IPv4");
@@ -203,6 +222,19 @@ async fn authorize_by_its_line_for_every_text() {
     authorize(&scene, said(QUOTES)).await;
     authorize(&scene, said(LEGAL)).await;
     authorize(&scene, tagged(ODD_TAGS)).await;
+}
+
+#[tokio::test]
+async fn modify_by_its_line_for_every_kind_of_source_and_text() {
+    let scene = Scene::new().await.unwrap();
+    let (list, group) = (prefix_list(&scene).await, scene.group("bastion").await.unwrap());
+    modify(&scene, from("0.0.0.0/0")).await;
+    modify(&scene, from("2001:db8::/32")).await;
+    modify(&scene, from(&list)).await;
+    modify(&scene, from(&group)).await;
+    modify(&scene, any("tcp", Some((0, 65535)))).await;
+    modify(&scene, said(QUOTES)).await;
+    modify(&scene, tagged(ODD_TAGS)).await;
 }
 
 #[tokio::test]

@@ -117,3 +117,22 @@ async fn r2_1a_lists_are_read_only_where_a_rule_for_ssh_names_one() {
     let calls = scene.calls(mark).unwrap();
     assert!(!calls.iter().any(|c| c.operation.contains("PrefixList")), "it costs no round trip");
 }
+
+#[tokio::test]
+async fn r2_1a_ec2_instance_connect_is_a_deliberate_path() {
+    let scene = Scene::new().await.unwrap();
+    let managed = async |name: &str| {
+        let lists = scene.account.ec2().describe_managed_prefix_lists().send().await.unwrap();
+        let mut lists = lists.prefix_lists.unwrap_or_default().into_iter();
+        lists.find(|l| l.prefix_list_name() == Some(name)).unwrap().prefix_list_id.unwrap()
+    };
+    let connect = managed("com.amazonaws.eu-west-1.ec2-instance-connect").await;
+    let (incident, told) = opened(&scene, "connect", &connect, &How::default()).await;
+    assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+    assert_eq!(incident.urgency, Urgency::Ticket, "{told}");
+    assert!(told.contains("it is EC2 Instance Connect's"), "{told}");
+    // Another list that AWS owns admits the public.
+    let edge = managed("com.amazonaws.global.cloudfront.origin-facing").await;
+    let (incident, told) = opened(&scene, "edge", &edge, &How::default()).await;
+    assert_eq!(incident.urgency, Urgency::Page, "{told}");
+}

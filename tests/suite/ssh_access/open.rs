@@ -2,6 +2,7 @@
 
 use backstop_core::words::{Class, Outcome, StepStatus, Urgency};
 use backstop_testkit::Scene;
+use backstop_testkit::aws_cli::AwsCli;
 use backstop_testkit::machine::How;
 use backstop_testkit::scene::Allow;
 use serde_json::json;
@@ -217,6 +218,25 @@ async fn r2_1a_groups_that_services_manage_are_not_touched() {
         assert!(incident.reason.contains("manages"), "{name}: {}", incident.reason);
         assert!(scene.changes(mark).unwrap().is_empty());
     }
+}
+
+#[tokio::test]
+async fn r2_1a_a_group_that_another_account_shares_is_reported_and_left_alone() {
+    let (owner, scene) = (Scene::new().await.unwrap(), Scene::new().await.unwrap());
+    let group = owner.group("shared").await.unwrap();
+    let rule = owner.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let arn = format!("arn:aws:ec2:eu-west-1:{}:security-group/{group}", owner.id());
+    let cli = AwsCli::at(owner.local.endpoint(), owner.id()).unwrap();
+    cli.share("eu-west-1", &arn, scene.id()).unwrap();
+    let event = scene.recorded().authorized(&group, &[rule]);
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Observed), "{}", incident.reason);
+    assert!(incident.steps.is_empty(), "EC2 would refuse every step: {:?}", incident.steps);
+    let (topic, text) = &scene.notices(mark).unwrap()[0];
+    assert_eq!(topic, "page");
+    assert!(text.contains(&format!("the group belongs to the account {}", owner.id())), "{text}");
+    assert!(scene.changes(mark).unwrap().is_empty());
 }
 
 #[tokio::test]
