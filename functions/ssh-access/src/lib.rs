@@ -38,6 +38,7 @@
 //! # References
 //! Spec §3; EC2 API `SecurityGroupRule`, `RevokeSecurityGroupIngress`, `DescribeInstances`.
 
+mod aftermath;
 mod assess;
 mod detect;
 mod exposure;
@@ -105,5 +106,14 @@ impl Responder<Account> for SshAccess {
         memory: &Memory,
     ) -> Result<Assessment<Account>> {
         assess::assess(candidate, account, memory).await
+    }
+
+    async fn aftermath(
+        &self,
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Vec<String>> {
+        aftermath::aftermath(candidate, account, memory).await
     }
 }

@@ -51,12 +51,7 @@ impl Live {
 
     /// The rules that admit SSH and that the policy does not accept.
     pub(crate) fn open(&self, config: &Config) -> Vec<Open> {
-        let own = own(config);
-        let open = self.rules.iter().filter_map(|rule| {
-            let exposure = exposure(rule, &self.lists, &own)?;
-            Some(Open { live: rule.clone(), exposure, by_event: false, was: None })
-        });
-        open.filter(|open| !accepted(open, config)).collect()
+        open(&self.rules, &self.lists, config)
     }
 
     /// Whether a rule, were it in this group, would admit SSH from everywhere.
@@ -70,6 +65,16 @@ impl Live {
         let rule = self.rules.iter().find(|rule| rule.id == rule_id);
         rule.is_some_and(|rule| crate::exposure::coverage(rule).is_some())
     }
+}
+
+/// The rules that admit SSH and that the policy does not accept.
+pub(crate) fn open(rules: &[LiveRule], lists: &Lists, config: &Config) -> Vec<Open> {
+    let own = own(config);
+    let open = rules.iter().filter_map(|rule| {
+        let exposure = exposure(rule, lists, &own)?;
+        Some(Open { live: rule.clone(), exposure, by_event: false, was: None })
+    });
+    open.filter(|open| !accepted(open, config)).collect()
 }
 
 /// The operator's own networks.

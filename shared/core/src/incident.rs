@@ -31,6 +31,9 @@ pub struct Header {
     /// What is wrong, once assessed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
+    /// What a fresh look said after the last steps that were applied, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aftermath: Vec<String>,
     /// The mode at the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,

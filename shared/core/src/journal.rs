@@ -97,6 +97,7 @@ impl Journal {
             outcome: None,
             reason: String::new(),
             finding: None,
+            aftermath: Vec::new(),
             mode: None,
             config_hash: String::new(),
             plan: None,

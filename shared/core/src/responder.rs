@@ -88,4 +88,18 @@ pub trait Responder<C: Send + Sync + 'static>: std::fmt::Debug + Send + Sync {
         context: &C,
         memory: &Memory,
     ) -> Result<Assessment<C>>;
+
+    /// What a fresh look says once steps were applied: whether the same danger remains by another
+    /// way. One line each, for people; it decides nothing. Reads only, and only after containment.
+    ///
+    /// # Errors
+    /// The class of the read that failed: then people are told that nobody looked.
+    async fn aftermath(
+        &self,
+        _candidate: &Candidate,
+        _context: &C,
+        _memory: &Memory,
+    ) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }

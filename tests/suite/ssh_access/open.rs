@@ -1,10 +1,10 @@
 //! X2.1 and R2.1a: a rule that opens SSH is authorised.
 
 use backstop_core::words::{Class, Outcome, StepStatus, Urgency};
-use backstop_testkit::Scene;
 use backstop_testkit::aws_cli::AwsCli;
 use backstop_testkit::machine::How;
 use backstop_testkit::scene::Allow;
+use backstop_testkit::{Call, Scene};
 use serde_json::json;
 
 use super::{deliver, machine, one};
@@ -218,6 +218,39 @@ async fn r2_1a_groups_that_services_manage_are_not_touched() {
         assert!(incident.reason.contains("manages"), "{name}: {}", incident.reason);
         assert!(scene.changes(mark).unwrap().is_empty());
     }
+}
+
+/// R2.1a (f): the rule is gone, but is the port closed?
+#[tokio::test]
+async fn r2_1a_what_still_admits_ssh_after_the_containment_is_said() {
+    let scene = Scene::new().await.unwrap();
+    let (web, base) = (scene.group("web").await.unwrap(), scene.group("base").await.unwrap());
+    let instance = scene.launch(1, &web, None).await.unwrap().remove(0);
+    let interface = instance.network_interfaces()[0].network_interface_id().unwrap().to_owned();
+    let set = scene.account.ec2().modify_network_interface_attribute();
+    set.network_interface_id(&interface).groups(&web).groups(&base).send().await.unwrap();
+    let said = async |name: &str| {
+        let rule = scene.allow(&web, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+        let event = scene.recorded().authorized(&web, &[rule]);
+        let mark = scene.mark().unwrap();
+        let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+        assert_eq!(incident.outcome, Some(Outcome::Contained), "{name}: {}", incident.reason);
+        let calls: Vec<String> = scene.calls(mark).unwrap().iter().map(Call::name).collect();
+        let revoked = calls.iter().position(|c| c == "ec2:RevokeSecurityGroupIngress").unwrap();
+        let reads = calls.iter().filter(|c| *c == "ec2:DescribeNetworkInterfaces").count();
+        assert_eq!(reads, 2, "{name}: one look before, one after");
+        let last = calls.iter().rposition(|c| c == "ec2:DescribeNetworkInterfaces").unwrap();
+        assert!(revoked < last, "{name}: containment comes first");
+        scene.notices(mark).unwrap().remove(0).1
+    };
+    let closed = said("closed").await;
+    assert!(closed.contains("no group of these interfaces admits SSH any more"), "{closed}");
+
+    let older = scene.allow(&base, Allow::all("203.0.113.0/24")).await.unwrap();
+    let older = older.security_group_rule_id().unwrap();
+    let open = said("open").await;
+    let line = format!("{older} (all traffic from 203.0.113.0/24) of {base}, on 1 of these");
+    assert!(open.contains(&line), "{open}");
 }
 
 #[tokio::test]

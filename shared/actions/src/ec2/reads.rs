@@ -30,6 +30,8 @@ pub struct Interface {
     pub instance: Option<String>,
     /// `interface`, `ec2_instance_connect_endpoint`, `lambda` …
     pub kind: String,
+    /// Every group that it has.
+    pub groups: BTreeSet<String>,
 }
 
 /// An instance, as far as remote access to it goes.
@@ -111,6 +113,12 @@ pub async fn interfaces(account: &Account, group_id: &str) -> Result<Vec<Interfa
                     .interface_type
                     .map(|kind| kind.as_str().to_owned())
                     .unwrap_or_default(),
+                groups: interface
+                    .groups
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|group| group.group_id)
+                    .collect(),
             });
         }
         next = page.next_token.filter(|token| !token.is_empty());

@@ -280,34 +280,49 @@ impl Rule {
 /// How many rules a page holds: EC2's maximum.
 const PAGE: i32 = 1000;
 
+/// How many values a filter takes: EC2's maximum.
+const VALUES: usize = 200;
+
 /// Every rule of a group, over all pages.
 ///
 /// # Errors
 /// `Missing` if there is no such group.
 pub async fn rules_of(account: &Account, group_id: &str) -> Result<Vec<LiveRule>> {
-    let filter = Filter::builder().name("group-id").values(group_id).build();
+    rules_of_all(account, &[group_id]).await
+}
+
+/// Every rule of several groups, over all pages, by id.
+///
+/// # Errors
+/// The class of EC2's refusal.
+pub async fn rules_of_all(account: &Account, group_ids: &[&str]) -> Result<Vec<LiveRule>> {
     let mut rules = Vec::new();
-    let mut next = None;
-    loop {
-        let page = account
-            .ec2()
-            .describe_security_group_rules()
-            .filters(filter.clone())
-            .max_results(PAGE)
-            .set_next_token(next)
-            .send()
-            .await
-            .classed("ec2:DescribeSecurityGroupRules")?;
-        for rule in page.security_group_rules.unwrap_or_default() {
-            rules.push(LiveRule::read(rule)?);
-        }
-        next = page.next_token.filter(|token| !token.is_empty());
-        if next.is_none() {
-            // EC2 promises no order, and the order of a plan is part of its hash.
-            rules.sort_by(|a, b| a.id.cmp(&b.id));
-            return Ok(rules);
+    for some in group_ids.chunks(VALUES) {
+        let values = some.iter().map(ToString::to_string).collect();
+        let filter = Filter::builder().name("group-id").set_values(Some(values)).build();
+        let mut next = None;
+        loop {
+            let page = account
+                .ec2()
+                .describe_security_group_rules()
+                .filters(filter.clone())
+                .max_results(PAGE)
+                .set_next_token(next)
+                .send()
+                .await
+                .classed("ec2:DescribeSecurityGroupRules")?;
+            for rule in page.security_group_rules.unwrap_or_default() {
+                rules.push(LiveRule::read(rule)?);
+            }
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                break;
+            }
         }
     }
+    // EC2 promises no order, and the order of a plan is part of its hash.
+    rules.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(rules)
 }
 
 /// One rule, none if it is gone.

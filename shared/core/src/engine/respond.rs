@@ -301,6 +301,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
     ) -> Result<Ended> {
         let stopped =
             self.execute(&mut hand, released, held, counters, context, invocation).await?;
+        self.look_around(&mut hand, context, invocation).await;
         let now = self.clock.now();
         let mut outcome = crate::incident::outcome(hand.steps());
         let plan_only = match self.lane {
@@ -322,6 +323,24 @@ impl<C: Send + Sync + 'static> Engine<C> {
         hand.close(outcome, &reason, &mut counters.fights, now).await?;
         tracing::info!(outcome = outcome.name(), reason, "closed");
         Ok(Ended::of(hand, Vec::new()))
+    }
+
+    /// Looks whether the danger remains by another way, once something was put right: after
+    /// containment, and never in its way.
+    async fn look_around(&self, hand: &mut Hand, context: &C, invocation: &Invocation) {
+        let done = hand.steps().iter().any(|s| s.containing && s.is_done());
+        if !done || !invocation.deadline.allows(self.clock.now()) {
+            return;
+        }
+        let (candidate, memory) = (hand.header().candidate.clone(), self.memory());
+        let lines = match self.responder.aftermath(&candidate, context, &memory).await {
+            Ok(lines) => lines,
+            Err(error) => {
+                tracing::warn!(class = error.class().name(), %error, "not looked around");
+                vec![format!("whether another way in remains could not be read: {error}")]
+            }
+        };
+        hand.header_mut().aftermath = lines;
     }
 
     /// Resumes a plan where its last owner stopped.

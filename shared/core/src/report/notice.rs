@@ -225,6 +225,9 @@ fn body(header: &Header, steps: &[StepRecord], show: &dyn Fn(&str, usize) -> Str
     if steps.len() > STEPS {
         line("", &format!("… and {} more steps", steps.len() - STEPS));
     }
+    for said in &header.aftermath {
+        line("after", &show(said, 300));
+    }
     for follow_up in header.finding.iter().flat_map(|f| &f.follow_up) {
         line("then", &show(follow_up, 400));
     }
