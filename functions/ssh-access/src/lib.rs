@@ -11,7 +11,21 @@
 //! # What it does
 //! Revokes, by its id and unattended, a rule that the event created or changed, that admits exactly
 //! TCP 22 from a public source, on a group in the production scope with few interfaces (R2.1a).
-//! Everything else is planned and waits for a person.
+//! Everything else is planned and waits for a person. Then it looks which rules still admit SSH to
+//! the same interfaces, and says so.
+//!
+//! | rule | plan |
+//! |---|---|
+//! | TCP (6), exactly 22, from a source with a public address | revoke; unattended if the event opened it |
+//! | TCP, a range that holds 22 | a choice, by approval. *narrow* (the default): authorise what lies above 22, then change the rule into what lies below; its id, source, description and tags stay. *revoke*: the rule goes whole |
+//! | all traffic (`-1`) | revoke, by approval; never split, because what is left has no end |
+//! | from a prefix list | resolved and judged by its entries; by approval. EC2 Instance Connect's own list is a ticket |
+//! | from a security group, an internal range, `corporate_cidrs` | revoke, by approval; a ticket, unless `strict_internal` |
+//! | UDP, ICMP (whose "ports" are type and code), other protocols | none: they carry no SSH |
+//! | protocol, ports or source unreadable | by approval; pages |
+//!
+//! Public is every address that the IANA special-purpose registries do not set aside for use inside
+//! one network (`backstop_core::net`). A range with one public address counts as public whole.
 //!
 //! *Documented step* "revoke any port-22 ingress rule on the instance's security group" → *what we
 //! do instead*: unattended, only the rule of the event, by id; the other rules of the instance's
@@ -24,19 +38,24 @@
 //!
 //! # What it can break
 //! Whoever connects through the revoked rule cannot connect anew. Sessions that are open stay open:
-//! EC2 tracks connections, and removing a rule does not cut them.
+//! EC2 tracks connections, and removing a rule does not cut them. To revoke a range or a rule for
+//! all traffic closes its other ports too. EC2 takes a changed rule whole and knows no condition:
+//! whoever changes the same rule in the moment between the last look and the call is overwritten.
 //!
 //! # How to undo it
-//! An `undo` order to the attended function authorises the same rule again, with its description and tags. Its id
-//! is a new one, so that tools which track rule ids see a difference.
+//! An `undo` order to the attended function authorises a revoked rule again, with its description
+//! and tags. Its id is a new one, so that tools which track rule ids see a difference. A rule that
+//! was narrowed becomes what it was and keeps its id; then what was added for it is revoked.
 //!
 //! # What it does not do
-//! It does not narrow a range that holds 22 (planned: revoke whole), does not touch egress, network
-//! ACLs, or groups that a service manages or another account owns, and removes no key from an
-//! instance.
+//! It does not touch egress, network ACLs, or prefix lists; it does not watch who changes a prefix
+//! list (X2.4) or swaps the groups of an interface (X2.5, X2.6), and removes no key from an
+//! instance. A group that another account owns is reported and not planned for: EC2 lets only its
+//! owner change it. A group that a service manages is left to a person.
 //!
 //! # References
-//! Spec §3; EC2 API `SecurityGroupRule`, `RevokeSecurityGroupIngress`, `DescribeInstances`.
+//! Spec §3; EC2 API `SecurityGroupRule`, `RevokeSecurityGroupIngress`, `ModifySecurityGroupRules`,
+//! `GetManagedPrefixListEntries`, `DescribeInstances`; IANA special-purpose address registries.
 
 mod aftermath;
 mod assess;

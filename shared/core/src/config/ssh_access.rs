@@ -19,11 +19,12 @@ pub struct SshAccess {
     /// unattended. With more, the revocation waits for a person. 0: unattended only if unused.
     #[schemars(range(min = INTERFACES.0, max = INTERFACES.1))]
     pub max_interfaces: u32,
-    /// Networks that count as internal although their addresses are public. At least /8 (IPv6:
+    /// Networks of the operator's own that have public addresses: as internal ones, a ticket. At least /8 (IPv6:
     /// /16): a wider one would admit everybody.
     #[schemars(with = "Vec<String>")]
     pub corporate_cidrs: Vec<IpNet>,
-    /// Prefix lists that may be the source of a rule for port 22.
+    /// Prefix lists that may be the source of a rule for exactly port 22, for as long as they can
+    /// be read and hold no more public addresses than an IPv4 /8 and an IPv6 /16.
     #[schemars(inner(regex(pattern = Shape::PrefixList.pattern())))]
     pub acceptable_prefix_lists: Vec<String>,
     /// Launches that may name a key pair: they are a ticket, not a page.
