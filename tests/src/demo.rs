@@ -192,9 +192,10 @@ impl Teller {
             }
         }
         for step in &incident.steps {
+            let option = step.option.as_ref().map(|o| format!(", option {o}")).unwrap_or_default();
             self.line(
                 &format!("step {}", step.n),
-                &format!("{} ({}): {}", step.status, step.class, step.summary),
+                &format!("{} ({}{option}): {}", step.status, step.class, step.summary),
             )?;
             self.line("", &format!("why: {}", step.reason))?;
             self.line("", &step.command)?;

@@ -1,4 +1,4 @@
-//! `ec2.security-group-rule.authorize/1`: one ingress rule, as the inventory knew it.
+//! `ec2.security-group-rule.authorize/1`: one ingress rule that is to be there.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::revoke::{READ, Revoke};
 use super::rule::{Rule, rules_of};
 
-/// Puts an ingress rule back that an event changed into something else.
+/// Authorizes an ingress rule: what a range keeps, or what an event changed into something else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authorize {
     /// The account that owns the group.
@@ -22,7 +22,7 @@ pub struct Authorize {
     pub region: String,
     /// The group, `sg-…`.
     pub group_id: String,
-    /// The rule as the inventory knew it.
+    /// The rule, with its description and tags.
     pub rule: Rule,
 }
 
@@ -36,7 +36,7 @@ impl Action<Account> for Authorize {
             actions: &["ec2:RevokeSecurityGroupIngress"],
             resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group/*",
             conditions: &[],
-            why: "takes the restored rule away again",
+            why: "takes the authorized rule away again",
         }],
     };
     /// The rule as it stands, none if the group has none that admits the same.
@@ -46,7 +46,7 @@ impl Action<Account> for Authorize {
         let Self { account, region, group_id, rule } = self;
         Description {
             resource: ec2_arn(region, account, "security-group", group_id),
-            summary: format!("authorize {} in {group_id} again", rule.words()),
+            summary: format!("authorize {} in {group_id}", rule.words()),
             command: format!(
                 "aws ec2 authorize-security-group-ingress --region {region} --group-id {group_id} {}",
                 rule.cli_arguments()
