@@ -148,13 +148,9 @@ async fn modify(scene: &Scene, rule: Labelled<'_>) {
     let rules = rules_of(&scene.account, &pattern).await.unwrap();
     let found = rules.into_iter().find(|live| live.id == id).unwrap().rule;
     let ports = PortRange::new(8000, 8999).unwrap();
-    let make = |held: &Held| Modify {
-        account: held.account.clone(),
-        region: held.region.clone(),
-        group_id: held.group_id.clone(),
-        rule_id: held.rule_id.clone(),
-        rule: found.with_ports(ports),
-    };
+    let to = found.with_ports(ports);
+    let make =
+        |held: &Held| Modify::new(&held.account, &held.region, &held.group_id, &held.rule_id, &to);
     law(scene, rule, make).await;
 }
 

@@ -1,6 +1,6 @@
 //! The one decision, from live state: a group that an event or a person points at.
 
-use backstop_actions::ec2::{Group, Rule};
+use backstop_actions::ec2::Rule;
 use backstop_aws::Account;
 use backstop_core::Result;
 use backstop_core::assessment::{Assessment, Finding, Scope, Violation};
@@ -11,10 +11,13 @@ use backstop_core::responder::Memory;
 use backstop_core::text::safe;
 use backstop_core::words::Urgency;
 
-use crate::exposure::Origin;
+use crate::exposure::{Origin, SSH};
 use crate::launch;
 use crate::live::{Live, Open};
 use crate::plan;
+
+/// How many ids a line names.
+const SHOWN: usize = 10;
 
 pub(crate) async fn assess(
     candidate: &Candidate,
@@ -55,36 +58,72 @@ async fn group(
     // The event said that each of these admits SSH: one that does not may only not show it yet.
     let incomplete = from_event && !named.iter().all(|id| live.admits(id));
     if open.is_empty() {
-        return Ok(nothing_open(&live, named, from_event));
+        return Ok(nothing_open(&live, named, from_event, others.len()));
     }
     if candidate.signal == "X2.2" {
         recall(&mut open, &live, &candidate.resource, memory).await?;
     }
-    let production = is_production(candidate, &live.group, &memory.config);
-    let steps = plan::for_group(candidate, &live, &open, memory)?;
-    let finding = finding(candidate, &live, &open, &others, production, memory);
-    let hands_off = plan::hands_off(&live, &candidate.account);
+    let production = live.is_production(&candidate.account, &memory.config);
+    let facts = facts(&live, &open);
+    let (title, urgency) = headline(&live, &open, production, memory);
+    let follow_up = follow_up(candidate, &live, &open, &others);
+    let planned = to_plan(open, named);
+    let steps = plan::for_group(candidate, &live, &planned, memory)?;
+    let finding = Finding {
+        signal: candidate.signal.clone(),
+        title,
+        facts,
+        urgency,
+        blast_radius: Some(plan::blast_radius(&live.interfaces)),
+        follow_up,
+        property: "ssh-ingress".to_owned(),
+    };
     Ok(Assessment::Violation(Box::new(Violation {
         finding,
         choice: plan::choice(&steps),
         steps,
         incomplete,
-        scope: Scope { production, hands_off },
+        scope: Scope { production, hands_off: plan::hands_off(&live, &candidate.account) },
     })))
+}
+
+/// What is planned: the rules that were named; where none was, only what admits somebody from
+/// outside. Whoever looks at a whole group does not mean the traffic within it.
+pub(crate) fn to_plan(open: Vec<Open>, named: &[String]) -> Vec<Open> {
+    let is_meant = |open: &Open| !named.is_empty() || open.exposure.is_serious();
+    open.into_iter().filter(is_meant).collect()
 }
 
 /// Nothing is open that the candidate is about. What an event said that it opened may only not
 /// show yet.
-fn nothing_open(live: &Live, named: &[String], from_event: bool) -> Assessment<Account> {
+fn nothing_open(
+    live: &Live,
+    named: &[String],
+    from_event: bool,
+    others: usize,
+) -> Assessment<Account> {
     let group_id = &live.group.id;
     let seen = |id: &String| live.rules.iter().any(|rule| rule.id == *id);
-    match (from_event, named.is_empty()) {
-        (false, _) => Assessment::Compliant(format!("no rule of {group_id} admits SSH")),
-        (true, true) => Assessment::Absent(format!("no rule of {group_id} admits SSH")),
-        (true, false) if !named.iter().all(seen) => {
+    let unseen = named.iter().find(|id| !seen(id));
+    let accepted = !named.is_empty() && named.iter().all(|id| live.admits(id));
+    match (from_event, unseen) {
+        _ if accepted => {
+            Assessment::Compliant(format!("the policy accepts the sources of {}", named.join(", ")))
+        }
+        (false, Some(id)) => Assessment::Compliant(format!(
+            "{id} is no rule of {group_id}; {others} rules of it admit SSH"
+        )),
+        (false, None) if !named.is_empty() => Assessment::Compliant(format!(
+            "the rules that were named admit no SSH; {others} others of {group_id} do"
+        )),
+        (false, None) => Assessment::Compliant(format!("no rule of {group_id} admits SSH")),
+        (true, Some(_)) => {
             Assessment::Absent(format!("the rules of the event are gone from {group_id}"))
         }
-        (true, false) => {
+        (true, None) if named.is_empty() => {
+            Assessment::Absent(format!("no rule of {group_id} admits SSH"))
+        }
+        (true, None) => {
             Assessment::Absent(format!("the rules of the event in {group_id} admit no SSH"))
         }
     }
@@ -97,70 +136,49 @@ async fn recall(open: &mut [Open], live: &Live, resource: &str, memory: &Memory)
         let was = snapshot.state.get("rules").and_then(|rules| rules.get(&open.live.id));
         open.was = was
             .and_then(|rule| serde_json::from_value::<Rule>(rule.clone()).ok())
-            // What admitted SSH from everywhere before is not put back.
+            // What admitted SSH from outside before is not put back.
             .filter(|rule| {
-                *rule != open.live.rule && !live.is_public(rule, &open.live, &memory.config)
+                *rule != open.live.rule && live.may_come_back(rule, &open.live, &memory.config)
             });
     }
     Ok(())
 }
 
-fn is_production(candidate: &Candidate, group: &Group, config: &Config) -> bool {
-    config.is_production(&candidate.account, group.vpc.as_deref(), &group.tags)
-}
-
 /// How soon somebody must look at a rule.
 fn urgency(open: &Open, production: bool, config: &Config) -> Urgency {
-    let serious = open.exposure.coverage == Coverage::Unreadable
-        || match open.exposure.origin {
-            Origin::Public | Origin::Unreadable(_) => true,
-            Origin::Internal | Origin::Corporate | Origin::Group | Origin::InstanceConnect => {
-                config.ssh_access.strict_internal
-            }
-        };
+    let serious = open.exposure.is_serious() || config.ssh_access.strict_internal;
     if serious && production { Urgency::Page } else { Urgency::Ticket }
 }
 
-fn finding(
-    candidate: &Candidate,
-    live: &Live,
-    open: &[Open],
-    others: &[Open],
-    production: bool,
-    memory: &Memory,
-) -> Finding {
-    let group = &live.group;
+/// The title, and how soon somebody must look.
+fn headline(live: &Live, open: &[Open], production: bool, memory: &Memory) -> (String, Urgency) {
     let urgency = open
         .iter()
         .map(|o| urgency(o, production, &memory.config))
         .max()
         .unwrap_or(Urgency::Ticket);
-    let first = open.first().map(|o| o.live.rule.words()).unwrap_or_default();
+    // What is worst is named.
+    let first = open.iter().find(|o| o.exposure.is_serious()).or(open.first());
+    let first = first.map(|o| o.live.rule.words()).unwrap_or_default();
     let more = if open.len() > 1 { format!(" and {} more", open.len() - 1) } else { String::new() };
-    let mut facts: Vec<String> = open
-        .iter()
-        .map(|o| {
-            let description = o.live.rule.description.as_deref().unwrap_or("no description");
-            format!("{}: {} ({})", o.live.id, o.live.rule.words(), safe(description, 80))
-        })
-        .collect();
-    facts.extend(together(open));
-    facts.extend(live.lists.facts());
-    facts.push(format!(
+    (format!("SSH opened: {first}{more} on {}", live.group.id), urgency)
+}
+
+fn facts(live: &Live, open: &[Open]) -> Vec<String> {
+    let group = &live.group;
+    let mut facts = vec![format!(
         "group {} ({}) in {}",
         group.id,
         safe(&group.name, 60),
         group.vpc.as_deref().unwrap_or("no VPC")
-    ));
-    Finding {
-        signal: candidate.signal.clone(),
-        title: format!("SSH opened: {first}{more} on {}", group.id),
-        facts,
-        urgency,
-        blast_radius: Some(plan::blast_radius(&live.interfaces)),
-        follow_up: follow_up(candidate, live, open, others),
-        property: "ssh-ingress".to_owned(),
-    }
+    )];
+    facts.extend(together(open));
+    facts.extend(live.lists.facts());
+    facts.extend(open.iter().map(|o| {
+        let description = o.live.rule.description.as_deref().unwrap_or("no description");
+        format!("{}: {} ({})", o.live.id, o.live.rule.words(), safe(description, 80))
+    }));
+    facts
 }
 
 /// What the rules admit as a whole: each half of everything looks like less than it is.
@@ -176,11 +194,27 @@ fn together(open: &[Open]) -> Option<String> {
 }
 
 fn follow_up(candidate: &Candidate, live: &Live, open: &[Open], others: &[Open]) -> Vec<String> {
-    let group = &live.group;
     let mut lines = vec![
         "sessions that are open stay open: removing a rule does not cut tracked connections"
             .to_owned(),
     ];
+    lines.extend(of_plan(candidate, live, open));
+    if !others.is_empty() {
+        lines.push(format!(
+            "{} more rules of {} admit SSH, and are not of this event: `{}` plans them",
+            others.len(),
+            live.group.id,
+            crate::manifest::REVOKE_INGRESS
+        ));
+    }
+    lines
+}
+
+/// What a person has to know of the plan for the open rules of one group.
+pub(crate) fn of_plan(candidate: &Candidate, live: &Live, open: &[Open]) -> Vec<String> {
+    let group = &live.group;
+    let named = candidate.all("rule_id");
+    let mut lines = Vec::new();
     if open.iter().any(|open| open.exposure.coverage == Coverage::AllTraffic) {
         lines.push(
             "a rule for all traffic is never split: what is left of it has no end. Authorise by \
@@ -188,22 +222,41 @@ fn follow_up(candidate: &Candidate, live: &Live, open: &[Open], others: &[Open])
                 .to_owned(),
         );
     }
-    if !others.is_empty() {
+    for open in open.iter().filter(|open| open.exposure.origin == Origin::Public) {
+        if let Coverage::Range(range) = open.exposure.coverage {
+            let left: Vec<String> = range.without(SSH).map(|piece| piece.to_string()).collect();
+            lines.push(format!(
+                "to narrow {} leaves the ports {} open to the same source: choose `revoke` if \
+                 nobody needs them",
+                open.live.id,
+                left.join(" and ")
+            ));
+        }
+    }
+    let inside: Vec<&str> = open
+        .iter()
+        .filter(|open| named.is_empty() && !open.exposure.is_serious())
+        .map(|open| open.live.id.as_str())
+        .collect();
+    if !inside.is_empty() {
         lines.push(format!(
-            "{} more rules of {} admit SSH, and are not of this event: `{}` plans them",
-            others.len(),
+            "{} rules of {} admit SSH from inside and are not planned for; name one as `rule_id` \
+             to plan it: {}",
+            inside.len(),
             group.id,
-            crate::manifest::REVOKE_INGRESS
+            inside.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ")
         ));
     }
     if let Some(owner) = group.owner.as_ref().filter(|owner| **owner != candidate.account) {
         lines.push(format!(
-            "the group belongs to the account {owner}, which alone can change it: tell its owner"
+            "{} belongs to the account {owner}, which alone can change it: tell its owner",
+            group.id
         ));
     }
     if let Some(stack) = group.tags.get("aws:cloudformation:stack-name") {
         lines.push(format!(
-            "the group belongs to the CloudFormation stack `{}`: tell its owner of the drift",
+            "{} belongs to the CloudFormation stack `{}`: tell its owner of the drift",
+            group.id,
             safe(stack, 80)
         ));
     }

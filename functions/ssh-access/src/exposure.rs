@@ -21,8 +21,10 @@ pub(crate) enum Origin {
     Corporate,
     /// EC2 Instance Connect, by the prefix list that AWS owns.
     InstanceConnect,
-    /// A security group.
+    /// A security group of an account in scope.
     Group,
+    /// A security group of that account, which is not in scope: nobody here says who is in it.
+    ForeignGroup(String),
     /// It cannot be read, and why. Unknown is not safe.
     Unreadable(String),
 }
@@ -40,6 +42,30 @@ pub(crate) struct Exposure {
     pub(crate) addresses: AddressSet,
 }
 
+impl Exposure {
+    /// Whether it admits somebody from outside, or that cannot be told.
+    pub(crate) fn is_serious(&self) -> bool {
+        self.coverage == Coverage::Unreadable
+            || match self.origin {
+                Origin::Public | Origin::Unreadable(_) | Origin::ForeignGroup(_) => true,
+                Origin::Internal | Origin::Corporate | Origin::InstanceConnect | Origin::Group => {
+                    false
+                }
+            }
+    }
+}
+
+/// What sources are judged by.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    /// The prefix lists that rules name.
+    pub(crate) lists: &'a Lists,
+    /// The operator's own networks.
+    pub(crate) own: AddressSet,
+    /// The accounts in scope.
+    pub(crate) accounts: &'a [String],
+}
+
 /// How the protocol and ports of an ingress rule cover port 22; none if they do not, or it is no
 /// ingress rule.
 pub(crate) fn coverage(live: &LiveRule) -> Option<Coverage> {
@@ -49,11 +75,11 @@ pub(crate) fn coverage(live: &LiveRule) -> Option<Coverage> {
 }
 
 /// How the rule admits SSH, none if it does not.
-pub(crate) fn exposure(live: &LiveRule, lists: &Lists, own: &AddressSet) -> Option<Exposure> {
+pub(crate) fn exposure(live: &LiveRule, known: &Known<'_>) -> Option<Exposure> {
     let coverage = coverage(live)?;
     let of = |addresses: AddressSet, list| Exposure {
         coverage,
-        origin: origin(&addresses, own),
+        origin: origin(&addresses, &known.own),
         list,
         addresses,
     };
@@ -66,7 +92,7 @@ pub(crate) fn exposure(live: &LiveRule, lists: &Lists, own: &AddressSet) -> Opti
                 unknown(Origin::Unreadable(format!("`{}` is no range", safe(cidr, 60))), None)
             }
         },
-        Source::PrefixList(id) => match lists.get(id) {
+        Source::PrefixList(id) => match known.lists.get(id) {
             Ok(list) if is_instance_connect(list) => Exposure {
                 origin: Origin::InstanceConnect,
                 ..of(list.addresses.clone(), Some(id.clone()))
@@ -74,6 +100,9 @@ pub(crate) fn exposure(live: &LiveRule, lists: &Lists, own: &AddressSet) -> Opti
             Ok(list) => of(list.addresses.clone(), Some(id.clone())),
             Err(why) => unknown(Origin::Unreadable(why), Some(id.clone())),
         },
+        Source::Group { user_id: Some(owner), .. } if !known.accounts.contains(owner) => {
+            unknown(Origin::ForeignGroup(owner.clone()), None)
+        }
         Source::Group { .. } => unknown(Origin::Group, None),
     })
 }
@@ -130,6 +159,14 @@ mod tests {
     fn r2_1a_every_row_of_the_classification() {
         use Coverage as C;
         use Origin as O;
+        let (lists, accounts) = (Lists::default(), ["111111111111".to_owned()]);
+        let known = Known { lists: &lists, own: own(&[]), accounts: &accounts };
+        let of = |user_id: &str| Source::Group {
+            group_id: "sg-0001".into(),
+            user_id: Some(user_id.into()),
+            vpc_id: None,
+            peering: None,
+        };
         let v4 = |cidr: &str| Source::CidrIpv4(cidr.into());
         let v6 = |cidr: &str| Source::CidrIpv6(cidr.into());
         let group = Source::Group {
@@ -160,6 +197,11 @@ mod tests {
             (live("tcp", 22, 22, v4("224.0.0.0/4")), Some((C::Exact, O::Public))),
             (live("tcp", 22, 22, v4("100.64.0.0/10")), Some((C::Exact, O::Internal))),
             (live("tcp", 22, 22, group), Some((C::Exact, O::Group))),
+            (live("tcp", 22, 22, of("111111111111")), Some((C::Exact, O::Group))),
+            (
+                live("tcp", 22, 22, of("999999999999")),
+                Some((C::Exact, O::ForeignGroup("999999999999".into()))),
+            ),
             (
                 live("tcp", 22, 22, v4("not a range")),
                 Some((C::Exact, O::Unreadable("`not a range` is no range".into()))),
@@ -171,17 +213,16 @@ mod tests {
             (live("tcp", 443, 443, v4("0.0.0.0/0")), None),
         ];
         for (rule, expected) in cases {
-            let found =
-                exposure(&rule, &Lists::default(), &own(&[])).map(|e| (e.coverage, e.origin));
+            let found = exposure(&rule, &known).map(|e| (e.coverage, e.origin));
             assert_eq!(found, expected, "{:?}", rule.rule);
         }
         let mut egress = live("tcp", 22, 22, v4("0.0.0.0/0"));
         egress.is_egress = true;
-        assert_eq!(exposure(&egress, &Lists::default(), &own(&[])), None);
+        assert_eq!(exposure(&egress, &known), None);
         let own = own(&["198.51.100.0/25", "198.51.100.128/25"]);
         let origin = |cidr: &str| {
             let rule = live("tcp", 22, 22, Source::CidrIpv4(cidr.into()));
-            exposure(&rule, &Lists::default(), &own).unwrap().origin
+            exposure(&rule, &Known { own: own.clone(), ..known }).unwrap().origin
         };
         assert_eq!(origin("198.51.100.7/32"), O::Corporate);
         assert_eq!(origin("198.51.100.0/24"), O::Corporate, "two networks side by side");

@@ -13,7 +13,7 @@ use backstop_core::text::safe;
 use backstop_core::words::Urgency;
 
 use crate::live::Live;
-use crate::plan;
+use crate::{assess, plan};
 
 /// S2.1 and T2.1, and a person's look at an instance.
 pub(crate) async fn instances(
@@ -44,22 +44,35 @@ pub(crate) async fn instances(
         .any(|i| config.is_production(&candidate.account, i.vpc.as_deref(), &i.tags));
     let groups: BTreeSet<&String> = launched.iter().flat_map(|i| &i.groups).collect();
     let read = futures::future::join_all(groups.iter().map(|id| Live::read(account, id))).await;
-    let mut steps = Vec::new();
-    let mut incomplete = false;
+    let (mut steps, mut any_open, mut incomplete) = (Vec::new(), false, false);
     let mut facts: Vec<String> = keyed.iter().map(|i| key_fact(i)).collect();
+    let (mut radius, mut follow_up) = (Vec::new(), Vec::new());
     for live in read {
         let Some(live) = live? else {
             incomplete = true;
             continue;
         };
         let open = live.open(config);
+        if open.is_empty() {
+            continue;
+        }
+        any_open = true;
         facts.extend(
             open.iter().map(|o| format!("{} admits {}", live.group.id, o.live.rule.words())),
         );
-        steps.extend(plan::for_group(candidate, &live, &open, memory)?);
+        radius.push(format!("{}: {}", live.group.id, plan::blast_radius(&live.interfaces)));
+        follow_up.extend(assess::of_plan(candidate, &live, &open));
+        steps.extend(plan::for_group(candidate, &live, &assess::to_plan(open, &[]), memory)?);
     }
-    if keyed.is_empty() && steps.is_empty() {
+    if keyed.is_empty() && !any_open {
         return Ok(Assessment::Compliant("no group of the instance admits SSH".to_owned()));
+    }
+    if !keyed.is_empty() {
+        follow_up.push(
+            "a key pair cannot be taken from an instance: replace the instance, or remove the key \
+             from every authorized_keys file on it"
+                .to_owned(),
+        );
     }
     let allowed = keyed.iter().all(|i| key_allowed(i, candidate, config));
     let urgency = if production && !allowed { Urgency::Page } else { Urgency::Ticket };
@@ -74,13 +87,9 @@ pub(crate) async fn instances(
             },
             facts,
             urgency,
-            blast_radius: None,
-            follow_up: vec![
-                "a key pair cannot be taken from an instance: replace the instance, or remove the \
-                 key from every authorized_keys file on it"
-                    .to_owned(),
-            ],
-            property: "key-pair".to_owned(),
+            blast_radius: (!radius.is_empty()).then(|| radius.join("; ")),
+            follow_up,
+            property: if keyed.is_empty() { "ssh-ingress" } else { "key-pair" }.to_owned(),
         },
         choice: plan::choice(&steps),
         steps,

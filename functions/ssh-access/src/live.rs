@@ -4,9 +4,9 @@ use backstop_actions::ec2::{self, Group, Interface, LiveRule, Rule};
 use backstop_aws::Account;
 use backstop_core::Result;
 use backstop_core::config::Config;
-use backstop_core::net::{AddressSet, Coverage};
+use backstop_core::net::Coverage;
 
-use crate::exposure::{Exposure, Origin, exposure};
+use crate::exposure::{Exposure, Known, Origin, exposure};
 use crate::lists::{Lists, is_narrow};
 
 /// A group as it stands.
@@ -21,6 +21,8 @@ pub(crate) struct Live {
 pub(crate) struct Open {
     pub(crate) live: LiveRule,
     pub(crate) exposure: Exposure,
+    /// Whether the operator's policy accepts it.
+    pub(crate) accepted: bool,
     /// Whether the triggering event created or changed it.
     pub(crate) by_event: bool,
     /// What the inventory knew it as, where the event changed it.
@@ -51,13 +53,28 @@ impl Live {
 
     /// The rules that admit SSH and that the policy does not accept.
     pub(crate) fn open(&self, config: &Config) -> Vec<Open> {
-        open(&self.rules, &self.lists, config)
+        exposed(&self.rules, &self.lists, config)
+            .into_iter()
+            .filter(|open| !open.accepted)
+            .collect()
     }
 
-    /// Whether a rule, were it in this group, would admit SSH from everywhere.
-    pub(crate) fn is_public(&self, rule: &Rule, at: &LiveRule, config: &Config) -> bool {
+    /// Whether a rule may come back as it was: it admitted no SSH, or only from inside. What names
+    /// a prefix list that was not read may not.
+    pub(crate) fn may_come_back(&self, rule: &Rule, at: &LiveRule, config: &Config) -> bool {
         let would_be = LiveRule { rule: rule.clone(), ..at.clone() };
-        exposure(&would_be, &self.lists, &own(config)).is_some_and(|e| e.origin == Origin::Public)
+        exposure(&would_be, &known(&self.lists, config)).is_none_or(|e| !e.is_serious())
+    }
+
+    /// Whether the group is production, or anything that uses it is: a group may be associated with
+    /// other VPCs than its own, and need not carry the tags of what uses it.
+    pub(crate) fn is_production(&self, account: &str, config: &Config) -> bool {
+        let group = &self.group;
+        config.is_production(account, group.vpc.as_deref(), &group.tags)
+            || self
+                .interfaces
+                .iter()
+                .any(|i| config.is_production(account, i.vpc.as_deref(), &i.tags))
     }
 
     /// Whether the rule of that id is there and admits SSH, accepted or not.
@@ -67,25 +84,26 @@ impl Live {
     }
 }
 
-/// The rules that admit SSH and that the policy does not accept.
-pub(crate) fn open(rules: &[LiveRule], lists: &Lists, config: &Config) -> Vec<Open> {
-    let own = own(config);
-    let open = rules.iter().filter_map(|rule| {
-        let exposure = exposure(rule, lists, &own)?;
-        Some(Open { live: rule.clone(), exposure, by_event: false, was: None })
+/// The rules that admit SSH, those that the policy accepts included.
+pub(crate) fn exposed(rules: &[LiveRule], lists: &Lists, config: &Config) -> Vec<Open> {
+    let known = known(lists, config);
+    let exposed = rules.iter().filter_map(|rule| {
+        let exposure = exposure(rule, &known)?;
+        let accepted = accepted(&exposure, config);
+        Some(Open { live: rule.clone(), exposure, accepted, by_event: false, was: None })
     });
-    open.filter(|open| !accepted(open, config)).collect()
+    exposed.collect()
 }
 
-/// The operator's own networks.
-fn own(config: &Config) -> AddressSet {
-    config.ssh_access.corporate_cidrs.iter().copied().collect()
+fn known<'a>(lists: &'a Lists, config: &'a Config) -> Known<'a> {
+    let own = config.ssh_access.corporate_cidrs.iter().copied().collect();
+    Known { lists, own, accounts: &config.scope.accounts }
 }
 
 /// Whether the operator's policy accepts the source: a prefix list on the list of those that may,
 /// which still holds no more than it may.
-fn accepted(open: &Open, config: &Config) -> bool {
-    let Exposure { coverage, origin, list, addresses } = &open.exposure;
+fn accepted(exposure: &Exposure, config: &Config) -> bool {
+    let Exposure { coverage, origin, list, addresses } = exposure;
     let known = !matches!(origin, Origin::Unreadable(_));
     known
         && *coverage == Coverage::Exact

@@ -91,8 +91,8 @@ enum Family {
     V6,
 }
 
-/// Says if the rules that narrowing adds may not fit into the group: then EC2 refuses the first
-/// addition, and nothing is changed.
+/// Says if the rules that narrowing adds may not fit into the group: a range whose addition EC2
+/// refuses stays as it is.
 ///
 /// The quota of the account may have been raised, and a prefix list counts as many rules as it may
 /// have entries: `weights` knows that of the lists it has read, others count one.
@@ -125,7 +125,7 @@ pub(crate) fn quota(
         (more > 0 && now + more > QUOTA).then(|| {
             format!(
                 "narrowing adds {more} to at least {now} {name} rules of the group, and EC2's \
-                 default quota is {QUOTA}: if it refuses the first, nothing is changed"
+                 default quota is {QUOTA}: a range whose addition is refused stays as it is"
             )
         })
     })
@@ -168,6 +168,7 @@ mod tests {
                 list: None,
                 addresses: AddressSet::default(),
             },
+            accepted: false,
             by_event: true,
             was: None,
         }

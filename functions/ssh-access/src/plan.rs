@@ -58,7 +58,14 @@ pub(crate) fn for_group(
     }
     let mut planner = Planner { candidate, live, memory, steps: Vec::new() };
     let is_range = |open: &&Open| matches!(open.exposure.coverage, Coverage::Range(_));
-    for open in open.iter().filter(|open| !is_range(open)) {
+    // What admits most goes first: if a limit stops the rest, the worst is over. What may run
+    // unattended does not wait for what may not; the order is otherwise that of the rules.
+    let mut whole: Vec<&Open> = open.iter().filter(|open| !is_range(open)).collect();
+    let auto = |open: &Open| class(candidate, live, open, memory).0 == Class::Auto;
+    whole.sort_by_cached_key(|open| {
+        (!auto(open), std::cmp::Reverse(open.exposure.addresses.public().sizes()))
+    });
+    for open in whole {
         planner.revoke(open, None)?;
     }
     let chains = chains(open, &live.rules);
@@ -72,8 +79,6 @@ pub(crate) fn for_group(
     for open in open {
         planner.restore(open)?;
     }
-    // What may run unattended does not wait for the rest; the order is otherwise kept.
-    planner.steps.sort_by_key(|step| step.class != Class::Auto);
     Ok(planner.steps)
 }
 
@@ -120,15 +125,10 @@ impl Planner<'_> {
                     Step::new(self.authorisation(rule), &None, Class::Approval, reason)?
                 }
                 Change::Shrink { from, rule } => {
-                    let modify = Modify {
-                        account: self.candidate.account.clone(),
-                        region: self.candidate.region.clone(),
-                        group_id: self.live.group.id.clone(),
-                        rule_id: from.id.clone(),
-                        rule: rule.clone(),
-                    };
+                    let Candidate { account, region, .. } = self.candidate;
+                    let modify = Modify::new(account, region, &self.live.group.id, &from.id, rule);
                     let reason = self.why_narrow(from, open);
-                    Step::new(modify, &Some(from.rule.clone()), Class::Approval, reason)?
+                    Step::new(modify, &Some(from.rule.untagged()), Class::Approval, reason)?
                 }
                 Change::Drop { from } => {
                     let reason = format!(
@@ -170,7 +170,8 @@ fn class(candidate: &Candidate, live: &Live, open: &Open, memory: &Memory) -> (C
         against.push("no event is known to have created it".to_owned());
     }
     match open.exposure.coverage {
-        Coverage::Exact | Coverage::None => {}
+        Coverage::Exact => {}
+        Coverage::None => against.push("it admits no SSH".to_owned()),
         Coverage::Range(range) => {
             against.push(format!("it admits the ports {range}, not 22 alone"));
         }
@@ -186,6 +187,9 @@ fn class(candidate: &Candidate, live: &Live, open: &Open, memory: &Memory) -> (C
         Origin::Corporate => against.push("its source is a corporate network".to_owned()),
         Origin::InstanceConnect => against.push("it is EC2 Instance Connect's".to_owned()),
         Origin::Group => against.push("its source is a security group".to_owned()),
+        Origin::ForeignGroup(owner) => {
+            against.push(format!("its source is a security group of the account {owner}"));
+        }
         Origin::Unreadable(why) => against.push(format!("its source cannot be read: {why}")),
     }
     let (count, max) = (live.interfaces.len(), memory.config.ssh_access.max_interfaces);

@@ -267,12 +267,12 @@ pub fn next(status: StepStatus, change: &Change) -> Result<StepStatus> {
         Change::StepSatisfied { .. } => match status {
             // `Applying`: the call was made, its answer lost, and the next owner sees its effect;
             // that is `Verified`, because it was ours.
-            S::Planned | S::Held => Ok(S::Satisfied),
+            // `Failed`: it was refused, and another's hand has done it since.
+            S::Planned | S::Held | S::Failed => Ok(S::Satisfied),
             S::Applying
             | S::Applied
             | S::Verified
             | S::Satisfied
-            | S::Failed
             | S::Undoing
             | S::Undone
             | S::UndoFailed => illegal(),
@@ -307,10 +307,9 @@ pub fn next(status: StepStatus, change: &Change) -> Result<StepStatus> {
             | S::UndoFailed => illegal(),
         },
         Change::StepFailed { .. } => match status {
-            S::Planned | S::Held | S::Applying | S::Applied => Ok(S::Failed),
-            S::Verified | S::Satisfied | S::Failed | S::Undoing | S::Undone | S::UndoFailed => {
-                illegal()
-            }
+            // `Failed`: refused again.
+            S::Planned | S::Held | S::Applying | S::Applied | S::Failed => Ok(S::Failed),
+            S::Verified | S::Satisfied | S::Undoing | S::Undone | S::UndoFailed => illegal(),
         },
         Change::StepUndoing { .. } => match status {
             // `Applied` and `Failed`: the change may have been made although it was never seen.

@@ -235,9 +235,25 @@ pub fn counting(steps: &[StepRecord]) -> impl Iterator<Item = &StepRecord> {
     })
 }
 
-/// The steps that a person can still release.
+/// The option that has begun, if one has: from then on it is the default.
+pub fn begun(steps: &[StepRecord]) -> Option<&str> {
+    steps.iter().filter(|s| s.is_done() || s.in_force()).find_map(|s| s.option.as_deref())
+}
+
+/// The steps that a person can still release: held, refused, or written ahead and never answered.
+/// None of these has changed anything that is known of.
 pub fn waiting(steps: &[StepRecord]) -> impl Iterator<Item = &StepRecord> {
-    counting(steps).filter(|s| s.is_held())
+    counting(steps).filter(|s| match s.status {
+        StepStatus::Held => true,
+        StepStatus::Failed | StepStatus::Applying => !s.applied,
+        StepStatus::Planned
+        | StepStatus::Applied
+        | StepStatus::Verified
+        | StepStatus::Satisfied
+        | StepStatus::Undoing
+        | StepStatus::Undone
+        | StepStatus::UndoFailed => false,
+    })
 }
 
 /// The hash of what is still held, none if nothing is.
@@ -276,7 +292,7 @@ pub fn release(
             return Err(Error::invalid(format!("the plan has no option `{option}`"))
                 .hint(format!("choose one of: {}", names.join(", "))));
         }
-        (Some(choice), given) => Some(given.unwrap_or(&choice.default)),
+        (Some(choice), given) => Some(given.or(begun(steps)).unwrap_or(&choice.default)),
         (None, None) => None,
     };
     if let Some(wrong) = numbers.and_then(|n| n.iter().find(|n| !held.contains(n))) {
@@ -431,7 +447,19 @@ mod tests {
         let waits = |steps: &[StepRecord]| waiting(steps).map(|s| s.n).collect::<Vec<_>>();
         assert_eq!(waits(&steps), [1, 2, 3, 4]);
         steps[0].status = StepStatus::Failed;
-        assert_eq!(waits(&steps), [2, 3, 4], "refused: the other option is still there");
+        assert_eq!(waits(&steps), [1, 2, 3, 4], "refused: it, or the other option, can be tried");
+        let released = |steps: &[StepRecord], option| {
+            let choice = Choice {
+                default: "narrow".into(),
+                options: vec![("narrow".into(), "".into()), ("revoke".into(), "".into())],
+            };
+            release(steps, Some(&choice), None, option).unwrap().into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(released(&steps, None), [1, 2, 4]);
+        assert_eq!(released(&steps, Some("revoke")), [3, 4]);
+        steps[2].status = StepStatus::Verified;
+        assert_eq!(released(&steps, None), [4], "what has begun is the default from then on");
+        steps[2].status = StepStatus::Held;
         steps[0].status = StepStatus::Verified;
         assert_eq!(waits(&steps), [2, 4]);
         assert_eq!(

@@ -65,6 +65,18 @@ pub struct Reported {
     pub reason: String,
     /// The hash that `approve` accepts now.
     pub plan_hash: Option<String>,
+    /// What was seen, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<String>,
+    /// What a response touches, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blast_radius: Option<String>,
+    /// What a person has to do or know, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follow_up: Vec<String>,
+    /// What a fresh look said after the last steps that were applied, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aftermath: Vec<String>,
     /// The choice that its plan holds, if it holds one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<Choice>,
@@ -78,6 +90,9 @@ pub struct Reported {
 /// One step as it is answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReportedStep {
+    /// Its place in the plan, from 1: what `steps` of an `approve` and `step` of an `undo` name.
+    #[serde(default)]
+    pub n: u32,
     /// The action's permanent name.
     pub action: String,
     /// What may run it.
@@ -85,8 +100,17 @@ pub struct ReportedStep {
     /// The option of the choice that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub option: Option<String>,
+    /// The step that must be done before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<u32>,
     /// Where it stands.
     pub status: StepStatus,
+    /// Why it is needed, and why it has that class.
+    #[serde(default)]
+    pub reason: String,
+    /// Why it failed, or why it is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The ARN of the resource it changes.
     pub resource: String,
     /// The state before.
@@ -135,14 +159,22 @@ impl Reported {
             outcome: header.outcome,
             reason: header.reason.clone(),
             plan_hash: header.plan_hash.clone(),
+            facts: finding.map(|f| f.facts.clone()).unwrap_or_default(),
+            blast_radius: finding.and_then(|f| f.blast_radius.clone()),
+            follow_up: finding.map(|f| f.follow_up.clone()).unwrap_or_default(),
+            aftermath: header.aftermath.clone(),
             choice: header.choice.clone(),
             steps: steps
                 .iter()
                 .map(|s| ReportedStep {
+                    n: s.n,
                     action: s.action.clone(),
                     class: s.class,
                     option: s.option.clone(),
+                    needs: s.needs,
                     status: s.status,
+                    reason: s.reason.clone(),
+                    detail: s.detail.clone(),
                     resource: s.resource.clone(),
                     before: s.before.clone(),
                     after: s.after.clone(),

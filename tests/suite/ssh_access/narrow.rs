@@ -5,7 +5,7 @@ use backstop_core::report::Reported;
 use backstop_core::words::{Outcome, StepStatus};
 use backstop_testkit::machine::How;
 use backstop_testkit::scene::Allow;
-use backstop_testkit::{Machine, Scene};
+use backstop_testkit::{Fault, Faults, Machine, Scene};
 use serde_json::{Value, json};
 
 use super::{deliver, machine, one};
@@ -232,4 +232,62 @@ async fn r2_1a_two_ranges_of_one_source_are_narrowed_together() {
         scene.rules(&group).await.unwrap(),
         ["tcp 0-65535 from 0.0.0.0/0", "tcp 20-25 from 0.0.0.0/0", "tcp 22-65535 from 0.0.0.0/0"]
     );
+}
+
+#[tokio::test]
+async fn r2_1a_an_approval_that_was_throttled_can_be_sent_again() {
+    let scene = Scene::new().await.unwrap();
+    let (group, _, incident) = held(&scene, "web").await;
+    let attended = attended(&scene);
+    scene
+        .local
+        .fail(scene.id(), "ec2", "AuthorizeSecurityGroupIngress", 1, 503, "RequestLimitExceeded")
+        .unwrap();
+    let order = approve(&incident, &json!({}));
+    assert!(attended.invoke(&order).await.unwrap_err().is_transient());
+    attended.clock.forward(jiff::SignedDuration::from_mins(1));
+    let done = one(attended.invoke(&order).await.unwrap()).unwrap();
+    assert_eq!(done.outcome, Some(Outcome::Contained), "{}", done.reason);
+    assert_eq!(scene.rules(&group).await.unwrap(), NARROWED);
+}
+
+#[tokio::test]
+async fn r2_1a_an_undo_whose_answer_was_lost_ends_when_it_is_sent_again() {
+    let scene = Scene::new().await.unwrap();
+    let faults = Faults::around(scene.connection.http());
+    let connection = scene.connection.clone().with_http(faults.client());
+    let how = How::default().attended();
+    let machine =
+        Machine::over(Box::new(ssh_access::SshAccess), &scene, &connection, &how).unwrap();
+    let narrowed = async |name: &str| {
+        let (group, _, incident) = held(&scene, name).await;
+        machine.clock.forward(jiff::SignedDuration::from_mins(1));
+        one(machine.invoke(&approve(&incident, &json!({}))).await.unwrap()).unwrap();
+        (group, incident)
+    };
+    let (_, incident) = narrowed("base").await;
+    faults.clear();
+    machine.invoke(&undo(&incident, &json!({}))).await.unwrap();
+    let at = faults.made().iter().position(|call| call == "ModifySecurityGroupRules").unwrap();
+
+    let (group, incident) = narrowed("lost").await;
+    faults.fail(at, Fault::After);
+    machine.invoke(&undo(&incident, &json!({}))).await.unwrap_err();
+    assert_eq!(scene.rules(&group).await.unwrap(), [WIDE, NARROWED[1]], "it was made");
+    faults.clear();
+    machine.clock.forward(jiff::SignedDuration::from_mins(1));
+    let done = one(machine.invoke(&undo(&incident, &json!({}))).await.unwrap()).unwrap();
+    assert_eq!(done.outcome, Some(Outcome::Undone), "{}", done.reason);
+    assert_eq!(scene.rules(&group).await.unwrap(), [WIDE]);
+}
+
+#[tokio::test]
+async fn r2_1a_after_an_undo_nobody_says_that_the_port_is_closed() {
+    let scene = Scene::new().await.unwrap();
+    let (_, _, incident) = held(&scene, "web").await;
+    let attended = attended(&scene);
+    let done = one(attended.invoke(&approve(&incident, &json!({}))).await.unwrap()).unwrap();
+    assert!(done.aftermath.join(" ").contains("no other rule"), "{:?}", done.aftermath);
+    let undone = one(attended.invoke(&undo(&done, &json!({}))).await.unwrap()).unwrap();
+    assert!(undone.aftermath.is_empty(), "{:?}", undone.aftermath);
 }

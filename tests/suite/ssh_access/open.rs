@@ -244,7 +244,10 @@ async fn r2_1a_what_still_admits_ssh_after_the_containment_is_said() {
         scene.notices(mark).unwrap().remove(0).1
     };
     let closed = said("closed").await;
-    assert!(closed.contains("no group of these interfaces admits SSH any more"), "{closed}");
+    assert!(
+        closed.contains("no other rule of the 2 groups of these interfaces admits SSH"),
+        "{closed}"
+    );
 
     let older = scene.allow(&base, Allow::all("203.0.113.0/24")).await.unwrap();
     let older = older.security_group_rule_id().unwrap();
@@ -268,7 +271,7 @@ async fn r2_1a_a_group_that_another_account_shares_is_reported_and_left_alone() 
     assert!(incident.steps.is_empty(), "EC2 would refuse every step: {:?}", incident.steps);
     let (topic, text) = &scene.notices(mark).unwrap()[0];
     assert_eq!(topic, "page");
-    assert!(text.contains(&format!("the group belongs to the account {}", owner.id())), "{text}");
+    assert!(text.contains(&format!("{group} belongs to the account {}", owner.id())), "{text}");
     assert!(scene.changes(mark).unwrap().is_empty());
 }
 
@@ -341,7 +344,12 @@ async fn r2_1a_many_long_rules_do_not_make_the_notice_too_long_to_send() {
     assert_eq!(incident.steps.len(), 40);
     let notices = scene.notices(mark).unwrap();
     assert_eq!(notices.len(), 1);
-    assert!(notices[0].1.len() < 8_000, "{}", notices[0].1.len());
+    let text = &notices[0].1;
+    assert!(text.len() < 8_000, "{}", text.len());
+    for said in ["assumed-role/deployer/alice", "outcome    held", &incident.id, "\"approve\""] {
+        assert!(text.contains(said), "`{said}` was cut off: {text}");
+    }
+    assert!(text.contains("… and 33 more lines"), "{text}");
     let shown = machine(&scene, &How::default()).unwrap();
     let shown = shown.engine.journal.show(&incident.id).await.unwrap();
     assert_eq!(shown.steps.len(), 40, "a long plan is kept whole");
@@ -370,4 +378,152 @@ async fn r2_1a_a_runbook_plans_and_applies_by_hand() {
     let applied = one(attended.invoke(&run(true)).await.unwrap()).unwrap();
     assert_eq!(applied.outcome, Some(Outcome::Contained), "{}", applied.reason);
     assert_eq!(scene.rules(&group).await.unwrap(), ["tcp 443 from 0.0.0.0/0"]);
+}
+
+/// Who opens many at once hides the worst among them, and must not stop the responder with it.
+#[tokio::test]
+async fn r2_1a_what_admits_most_is_closed_first_and_one_call_is_one_action() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("many").await.unwrap();
+    let mut rules = Vec::new();
+    for n in 0..14 {
+        let source = format!("198.51.100.{n}/32");
+        rules.push(scene.allow(&group, Allow::tcp(22, &source)).await.unwrap());
+    }
+    rules.push(scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap());
+    let event = scene.recorded().authorized(&group, &rules);
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Contained), "{}", incident.reason);
+    assert!(scene.rules(&group).await.unwrap().is_empty(), "the default breaker lets 10 pass");
+    let world = rules.last().unwrap().security_group_rule_id().unwrap();
+    let calls = scene.calls(mark).unwrap();
+    let first = calls.iter().find(|c| c.operation == "RevokeSecurityGroupIngress").unwrap();
+    assert!(first.params.to_string().contains(world), "{:?}", first.params);
+}
+
+/// The twelve shapes by hand: a runbook on a whole group does not mean the traffic within it.
+#[tokio::test]
+async fn r2_1a_a_runbook_on_a_whole_group_leaves_what_is_inside() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("shared").await.unwrap();
+    scene.allow(&group, Allow::all(&group)).await.unwrap();
+    let ten = scene.allow(&group, Allow::all("10.0.0.0/8")).await.unwrap();
+    scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let instance = scene.launch(1, &group, Some("laptop")).await.unwrap().remove(0);
+    let attended = machine(&scene, &How::default().attended()).unwrap();
+    let run = |target: serde_json::Value, apply: bool| {
+        json!({ "backstop": { "run": {
+            "runbook": "ssh-access.revoke-ingress", "target": target,
+            "account": scene.id(), "region": "eu-west-1", "apply": apply,
+            "requested_by": "alice", "reason": "INC-42",
+        }}})
+    };
+    let instance = instance.instance_id().unwrap();
+    for target in [json!({ "instance_id": instance }), json!({ "group_id": group })] {
+        let planned = one(attended.invoke(&run(target, false)).await.unwrap()).unwrap();
+        assert_eq!(planned.steps.len(), 1, "{:?}", planned.steps);
+        assert!(planned.steps[0].before.to_string().contains("0.0.0.0/0"));
+        let said = planned.follow_up.join("\n");
+        assert!(said.contains("2 rules of") && said.contains("are not planned for"), "{said}");
+        assert!(planned.blast_radius.unwrap().contains(instance), "who is concerned");
+    }
+    let done = one(attended.invoke(&run(json!({ "group_id": group }), true)).await.unwrap());
+    assert_eq!(done.unwrap().outcome, Some(Outcome::Contained));
+    let left = scene.rules(&group).await.unwrap();
+    assert_eq!(left, ["all traffic from 10.0.0.0/8", &format!("all traffic from {group}")]);
+    // Named, it is meant.
+    let rule = ten.security_group_rule_id().unwrap();
+    let target = json!({ "group_id": group, "rule_id": rule });
+    let named = one(attended.invoke(&run(target, false)).await.unwrap()).unwrap();
+    assert_eq!(named.steps.len(), 1);
+    // A name that is none says so, and does not say that all is well.
+    let wrong = json!({ "group_id": group, "rule_id": "sgr-0123456789abcdef0" });
+    let wrong = one(attended.invoke(&run(wrong, false)).await.unwrap()).unwrap();
+    let expected = format!("sgr-0123456789abcdef0 is no rule of {group}; 2 rules of it admit SSH");
+    assert_eq!((wrong.outcome, wrong.reason), (Some(Outcome::Compliant), expected));
+}
+
+/// A group need not carry the tags, nor be of the VPC, of what uses it.
+#[tokio::test]
+async fn r2_1a_a_group_is_production_if_an_interface_that_uses_it_is() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("untagged").await.unwrap();
+    let instance = scene.launch(1, &group, None).await.unwrap().remove(0);
+    let interface = instance.network_interfaces()[0].network_interface_id().unwrap().to_owned();
+    let mut how = How::default();
+    how.policy = how.policy.replace(
+        "everything = true",
+        "[[scope.production.tags]]\nkey = \"environment\"\nvalues = [\"production\"]",
+    );
+    for (tagged, outcome) in [(false, Outcome::Held), (true, Outcome::Contained)] {
+        if tagged {
+            scene.tag(&interface, "environment", "production").await.unwrap();
+        }
+        let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+        let id = rule.security_group_rule_id().unwrap().to_owned();
+        let event = scene.recorded().authorized(&group, &[rule]);
+        let incident = deliver(&scene, &how, &event).await.unwrap();
+        assert_eq!(incident.outcome, Some(outcome), "{}", incident.reason);
+        if !tagged {
+            let revoke = scene.account.ec2().revoke_security_group_ingress().group_id(&group);
+            revoke.security_group_rule_ids(id).send().await.unwrap();
+        }
+    }
+}
+
+/// Somebody repairs by hand what is held, and the attacker does it again: that is news.
+#[tokio::test]
+async fn x2_2_what_is_done_again_after_the_first_incident_pages_again() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let rule = scene.allow(&group, Allow::range(20, 25, "0.0.0.0/0")).await.unwrap();
+    let id = rule.security_group_rule_id().unwrap().to_owned();
+    let first = scene.recorded().authorized(&group, std::slice::from_ref(&rule));
+    let unattended = machine(&scene, &How::default()).unwrap();
+    let held = one(unattended.invoke(&first).await.unwrap()).unwrap();
+    assert_eq!(held.outcome, Some(Outcome::Held));
+
+    scene.modify(&group, &id, (23, 25), "0.0.0.0/0").await.unwrap();
+    scene.modify(&group, &id, (20, 25), "0.0.0.0/0").await.unwrap();
+    unattended.clock.forward(jiff::SignedDuration::from_mins(5));
+    let now = backstop_core::clock::Clock::now(unattended.clock.as_ref());
+    let again = scene.recorded_at(now).modified(&group, &[rule]);
+    let mark = scene.mark().unwrap();
+    let again = one(unattended.invoke(&again).await.unwrap()).unwrap();
+    assert_eq!(again.outcome, Some(Outcome::Held), "{}", again.reason);
+    assert_eq!(scene.notices(mark).unwrap()[0].0, "page");
+}
+
+#[tokio::test]
+async fn r2_1a_a_foreign_group_that_admits_ssh_is_not_compliant() {
+    let (owner, scene) = (Scene::new().await.unwrap(), Scene::new().await.unwrap());
+    let group = owner.group("theirs").await.unwrap();
+    owner.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let arn = format!("arn:aws:ec2:eu-west-1:{}:security-group/{group}", owner.id());
+    let cli = AwsCli::at(owner.local.endpoint(), owner.id()).unwrap();
+    cli.share("eu-west-1", &arn, scene.id()).unwrap();
+    let instance = scene.launch(1, &group, None).await.unwrap().remove(0);
+    let attended = machine(&scene, &How::default().attended()).unwrap();
+    let run = json!({ "backstop": { "run": {
+        "runbook": "ssh-access.revoke-ingress",
+        "target": { "instance_id": instance.instance_id().unwrap() },
+        "account": scene.id(), "region": "eu-west-1", "apply": true,
+        "requested_by": "alice", "reason": "INC-42",
+    }}});
+    let found = one(attended.invoke(&run).await.unwrap()).unwrap();
+    assert_eq!(found.outcome, Some(Outcome::Observed), "{}", found.reason);
+    assert!(found.follow_up.join("\n").contains(owner.id()), "{:?}", found.follow_up);
+}
+
+#[tokio::test]
+async fn r2_1a_a_group_of_an_account_out_of_scope_pages() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let source = "999999999999/sg-0123456789abcdef0";
+    let rule = scene.allow(&group, Allow::tcp(22, source)).await.unwrap();
+    let event = scene.recorded().authorized(&group, &[rule]);
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    assert_eq!((incident.outcome, incident.urgency), (Some(Outcome::Held), Urgency::Page));
+    assert!(incident.steps[0].reason.contains("the account 999999999999"), "{incident:?}");
 }

@@ -1,7 +1,5 @@
 //! `ec2.security-group-rule.authorize/1`: one ingress rule that is to be there.
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 use backstop_aws::{Account, Classify};
 use backstop_core::action::{Action, Description};
@@ -53,7 +51,7 @@ impl Action<Account> for Authorize {
             ),
             undo_command: Some(format!(
                 "aws ec2 revoke-security-group-ingress --region {region} --group-id {group_id} {}",
-                Rule { description: None, tags: BTreeMap::new(), ..rule.clone() }.cli_arguments()
+                Rule { description: None, ..rule.untagged() }.cli_arguments()
             )),
         }
     }

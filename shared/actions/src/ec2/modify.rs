@@ -29,8 +29,21 @@ pub struct Modify {
     pub group_id: String,
     /// The rule, `sgr-…`.
     pub rule_id: String,
-    /// What it becomes. Its tags are not changed.
+    /// What it becomes. Without tags: they stay as they are.
     pub rule: Rule,
+}
+
+impl Modify {
+    /// The change of a rule of a group into `rule`.
+    pub fn new(account: &str, region: &str, group_id: &str, rule_id: &str, rule: &Rule) -> Self {
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            group_id: group_id.to_owned(),
+            rule_id: rule_id.to_owned(),
+            rule: rule.untagged(),
+        }
+    }
 }
 
 /// Modifying rules. EC2 checks the group, the rule, and the prefix list that is its source.
@@ -59,7 +72,7 @@ const MODIFY: &[Statement] = &[
 impl Action<Account> for Modify {
     const NAME: &'static str = "ec2.security-group-rule.modify/1";
     const PERMISSIONS: Permissions = Permissions { observe: &[READ], apply: MODIFY, undo: MODIFY };
-    /// The rule as it stands, none if it is gone.
+    /// The rule as it stands, without its tags; none if it is gone.
     type State = Option<Rule>;
 
     fn describe(&self, before: &Self::State) -> Description {
@@ -74,7 +87,8 @@ impl Action<Account> for Modify {
     }
 
     async fn observe(&self, account: &Account) -> Result<Self::State> {
-        ingress_by_id(account, &self.group_id, &self.rule_id).await
+        let rule = ingress_by_id(account, &self.group_id, &self.rule_id).await?;
+        Ok(rule.map(|rule| rule.untagged()))
     }
 
     fn satisfied(&self, state: &Self::State) -> bool {

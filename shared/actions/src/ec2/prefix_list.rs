@@ -72,10 +72,10 @@ async fn addresses(account: &Account, id: &str) -> Result<AddressSet> {
             .classed("ec2:GetManagedPrefixListEntries")?;
         for entry in page.entries.unwrap_or_default() {
             let cidr = entry.cidr.unwrap_or_default();
-            let net = cidr.parse().map_err(|_| {
+            let range = cidr.parse().map_err(|_| {
                 Error::bug(format!("the prefix list `{id}` holds `{}`, no range", safe(&cidr, 60)))
             })?;
-            nets.push(net);
+            nets.push(range);
         }
         next = page.next_token.filter(|token| !token.is_empty());
         if next.is_none() {

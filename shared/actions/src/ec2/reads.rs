@@ -32,6 +32,10 @@ pub struct Interface {
     pub kind: String,
     /// Every group that it has.
     pub groups: BTreeSet<String>,
+    /// Its VPC: a group may be associated with others than its own.
+    pub vpc: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// An instance, as far as remote access to it goes.
@@ -119,6 +123,8 @@ pub async fn interfaces(account: &Account, group_id: &str) -> Result<Vec<Interfa
                     .into_iter()
                     .filter_map(|group| group.group_id)
                     .collect(),
+                vpc: interface.vpc_id,
+                tags: tags(interface.tag_set),
             });
         }
         next = page.next_token.filter(|token| !token.is_empty());

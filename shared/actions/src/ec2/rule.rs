@@ -101,8 +101,7 @@ impl LiveRule {
         Ok(Self {
             group_id: rule.group_id.ok_or_else(|| missing("a group"))?,
             owner: rule.group_owner_id,
-            // Unknown direction counts as egress: never revoked by mistake.
-            is_egress: rule.is_egress.unwrap_or(true),
+            is_egress: rule.is_egress.ok_or_else(|| missing("a direction"))?,
             rule: Rule {
                 protocol: rule.ip_protocol.ok_or_else(|| missing("a protocol"))?,
                 from_port: rule.from_port,
@@ -130,6 +129,12 @@ impl Rule {
             && self.from_port == other.from_port
             && self.to_port == other.to_port
             && self.source == other.source
+    }
+
+    /// The same rule without tags.
+    #[must_use]
+    pub fn untagged(&self) -> Self {
+        Self { tags: BTreeMap::new(), ..self.clone() }
     }
 
     /// The same rule with other ports: its source, description and tags are untouched.

@@ -144,14 +144,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
         let fresh = self.plan_anew(header).await?;
         let resource = &header.candidate.resource;
-        let waiting: BTreeSet<u32> = plan::waiting(hand.steps()).map(|s| s.n).collect();
-        // What was refused has changed nothing: live state asks for it still.
-        let refused = |s: &StepRecord| s.status == StepStatus::Failed && !s.in_force();
-        let then: Vec<&StepRecord> = hand
-            .steps()
-            .iter()
-            .filter(|s| s.containing && (waiting.contains(&s.n) || refused(s)))
-            .collect();
+        let then: Vec<_> = plan::waiting(hand.steps()).filter(|s| s.containing).collect();
         // Once an option was chosen, live state still offers the others.
         let options: BTreeSet<&str> = then.iter().filter_map(|s| s.option.as_deref()).collect();
         let offered = |s: &&StepRecord| {
@@ -286,6 +279,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let record = hand.step(n)?.clone();
         let action = read_back(self.responder.actions(), &record.action, &record.arguments)?;
         let state = action.observe(context).await?;
+        let begun = matches!(record.status, StepStatus::Undoing | StepStatus::UndoFailed);
+        if begun && action.same(&state, &record.before)? {
+            // It was taken back, only the answer or its end was lost.
+            return self.note_undone(hand, n, undo).await;
+        }
         let unchanged = match &record.after {
             Some(after) => action.same(&state, after)?,
             None => action.satisfied(&state)?,
@@ -307,6 +305,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         header.outcome = None;
         header.reported = false;
         header.told = false;
+        header.aftermath.clear();
         // Nobody remediates the resource while it is being restored.
         let mut fights = self.journal.fights(&record.resource).await?;
         let (limits, now) = (Limits::NONE, self.clock.now());
@@ -343,6 +342,24 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 )))
             }
         }
+    }
+
+    /// Notes that a step is found as it was before it.
+    async fn note_undone(&self, hand: &mut Hand, n: u32, undo: &event::Undo) -> Result<()> {
+        let now = self.clock.now();
+        let change = Change::StepUndoing {
+            step: n,
+            by: undo.requested_by.clone(),
+            reason: undo.reason.clone(),
+        };
+        hand.note(change, now)?;
+        hand.note(Change::StepUndone { step: n, restored: None }, now)?;
+        let header = hand.header_mut();
+        header.outcome = None;
+        header.reported = false;
+        header.told = false;
+        header.aftermath.clear();
+        hand.flush(now).await
     }
 
     /// One incident whole.

@@ -33,7 +33,9 @@ fn looks() -> impl Iterator<Item = Option<Duration>> {
 /// What a step that has not begun waits for, if the one that it needs is not done.
 fn unmet(hand: &Hand, n: u32) -> Result<Option<String>> {
     let step = hand.step(n)?;
-    let (StepStatus::Planned | StepStatus::Held, Some(needs)) = (step.status, step.needs) else {
+    let (StepStatus::Planned | StepStatus::Held | StepStatus::Failed, Some(needs)) =
+        (step.status, step.needs)
+    else {
         return Ok(None);
     };
     let needed = hand.step(needs)?;
@@ -83,10 +85,9 @@ impl<C: Send + Sync + 'static> Engine<C> {
             .iter()
             .filter(|s| match s.status {
                 StepStatus::Planned | StepStatus::Applying | StepStatus::Applied => true,
-                StepStatus::Held => released.contains(&s.n),
+                StepStatus::Held | StepStatus::Failed => released.contains(&s.n),
                 StepStatus::Verified
                 | StepStatus::Satisfied
-                | StepStatus::Failed
                 | StepStatus::Undoing
                 | StepStatus::Undone
                 | StepStatus::UndoFailed => false,
@@ -103,7 +104,10 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 continue;
             }
             if let Some(reason) = unmet(hand, n)? {
-                hand.note(Change::StepHeld { step: n, reason }, self.clock.now())?;
+                // What was refused stays so: it is not held for anything new.
+                if hand.step(n)?.status != StepStatus::Failed {
+                    hand.note(Change::StepHeld { step: n, reason }, self.clock.now())?;
+                }
                 continue;
             }
             if !invocation.deadline.allows(self.clock.now()) {
@@ -149,8 +153,12 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let action = read_back(self.responder.actions(), &record.action, &record.arguments)?;
         // A plan that was just made needs no second look: what it was made from is `before`. One
         // that has waited does, for somebody may have put the resource right, or changed it.
+        // Only the unattended lane is in such a hurry.
         let age = self.clock.now().duration_since(hand.header().claimed_at);
-        let fresh = record.status == StepStatus::Planned && !hand.was_resumed() && age < FRESH;
+        let fresh = record.status == StepStatus::Planned
+            && self.lane == Lane::Unattended
+            && !hand.was_resumed()
+            && age < FRESH;
         if !fresh && !self.look_again(hand, n, held, action.as_ref(), context, invocation).await? {
             return Ok(Progress::Next);
         }

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use super::ledger::{Breaker, Fights, Limits, Refusal};
 use super::store::{Conflict, Key, Listing, MAX_WRITES, Store, Write, encode};
 use super::{Claimant, lease_from, leaves_plan, seen};
+use crate::candidate::Origin;
 use crate::error::{Context, Error, Result};
 use crate::incident::{self, Change, Entry, Header};
 use crate::plan::StepRecord;
@@ -247,7 +248,9 @@ impl Hand {
         now: Timestamp,
     ) -> Result<Result<(), Refusal>> {
         let id = self.draft.header.id.clone();
-        let key = format!("{id}#{}", change.step().unwrap_or_default());
+        // One response to one resource is one action, however many rules of it are changed: who
+        // opens many at once must not stop the responder with it.
+        let key = format!("{id}#{resource}");
         let resource = Key::resource(resource);
         let counter = Key::breaker(&self.draft.header.responder);
         // What a person decides fills no counter that would stop the unattended lane.
@@ -309,6 +312,10 @@ impl Hand {
     ) -> Result<()> {
         let resource = Key::resource(&self.draft.header.candidate.resource);
         let id = self.draft.header.id.clone();
+        let event = match self.draft.header.candidate.origin {
+            Origin::Event { time, .. } => time,
+            Origin::Sweep { .. } | Origin::Person { .. } | Origin::Request { .. } => None,
+        };
         let before = self.draft.clone();
         for _round in 0..ROUNDS {
             self.draft = before.clone();
@@ -318,7 +325,7 @@ impl Hand {
             let twin = plan
                 .as_ref()
                 .filter(|_| matches!(outcome, Outcome::Held | Outcome::Planned))
-                .and_then(|(hash, _)| ledger.same_plan(&id, hash, now))
+                .and_then(|(hash, _)| ledger.same_plan(&id, hash, event, now))
                 .map(str::to_owned);
             let (outcome, reason) = match &twin {
                 Some(twin) => {

@@ -58,6 +58,9 @@ struct OpenPlan {
     incident: String,
     hash: String,
     until: Timestamp,
+    /// When its incident ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
 }
 
 /// The lock, the recent remediations and the open plans of one resource.
@@ -134,11 +137,19 @@ impl Fights {
         }
     }
 
-    /// The other incident that holds the same plan open, if there is one.
-    pub fn same_plan(&self, incident: &str, hash: &str, now: Timestamp) -> Option<&str> {
+    /// The other incident that holds the same plan open, if there is one. What an event did after
+    /// that one ended, at the time `event`, is not the same thing: somebody has done it again.
+    pub fn same_plan(
+        &self,
+        incident: &str,
+        hash: &str,
+        event: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<&str> {
+        let again = |p: &OpenPlan| event.zip(p.since).is_some_and(|(event, since)| event > since);
         self.open
             .iter()
-            .find(|p| p.incident != incident && p.hash == hash && p.until > now)
+            .find(|p| p.incident != incident && p.hash == hash && p.until > now && !again(p))
             .map(|p| p.incident.as_str())
     }
 
@@ -150,6 +161,7 @@ impl Fights {
                 incident: incident.to_owned(),
                 hash: hash.to_owned(),
                 until,
+                since: Some(now),
             });
         }
     }
@@ -257,11 +269,13 @@ mod tests {
     fn the_same_open_plan_is_found_until_it_expires() {
         let mut fights = Fights::default();
         fights.keep_plan("a", Some(("h", at(240))), at(0));
-        assert_eq!(fights.same_plan("b", "h", at(1)), Some("a"));
-        assert_eq!(fights.same_plan("a", "h", at(1)), None);
-        assert_eq!(fights.same_plan("b", "other", at(1)), None);
-        assert_eq!(fights.same_plan("b", "h", at(240)), None);
+        assert_eq!(fights.same_plan("b", "h", None, at(1)), Some("a"));
+        assert_eq!(fights.same_plan("b", "h", Some(at(-1)), at(1)), Some("a"));
+        assert_eq!(fights.same_plan("b", "h", Some(at(1)), at(1)), None, "it was done again");
+        assert_eq!(fights.same_plan("a", "h", None, at(1)), None);
+        assert_eq!(fights.same_plan("b", "other", None, at(1)), None);
+        assert_eq!(fights.same_plan("b", "h", None, at(240)), None);
         fights.keep_plan("a", None, at(2));
-        assert_eq!(fights.same_plan("b", "h", at(3)), None);
+        assert_eq!(fights.same_plan("b", "h", None, at(3)), None);
     }
 }

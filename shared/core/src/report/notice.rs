@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::candidate::Origin;
 use crate::incident::Header;
-use crate::plan::StepRecord;
+use crate::plan::{self, Choice, StepRecord};
 use crate::text::{markdown, safe, shell};
-use crate::words::{Outcome, StepStatus, Urgency};
+use crate::words::{Outcome, Urgency};
 
 /// One notice: all that one event and one function have to say.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,9 @@ pub struct Ticket {
 /// How many incidents a notice shows in full.
 const SHOWN: usize = 15;
 
+/// How many facts of an incident a notice shows; `show` prints all of them.
+const FACTS: usize = 8;
+
 /// How many steps of an incident a notice shows; `show` prints all of them.
 const STEPS: usize = 10;
 
@@ -63,7 +66,7 @@ impl Notice {
         // What is most urgent is said first: what does not fit is less so.
         let mut incidents = incidents.to_vec();
         incidents.sort_by_key(|(header, _)| std::cmp::Reverse(header.urgency()));
-        let (first, _) = incidents.first()?;
+        let (first, first_steps) = incidents.first()?;
         let urgency = incidents.iter().map(|(h, _)| h.urgency()).max()?;
         let title = headline(first, incidents.len());
         let mut email = String::new();
@@ -93,7 +96,7 @@ impl Notice {
                 "textType": "client-markdown",
                 "title": format!("{} {}", mark(urgency), markdown(&title, 200)),
                 "description": shorten(&description, 7000),
-                "nextSteps": next_steps(first),
+                "nextSteps": next_steps(first, first_steps),
                 "keywords": [first.control, first.responder, urgency.name()],
             },
             "metadata": {
@@ -156,90 +159,123 @@ fn headline(header: &Header, count: usize) -> String {
     format!("{} {outcome}: {}{more}", header.responder, safe(title, 160))
 }
 
-/// The text for one incident; `show` makes text of others safe for where it is shown.
+/// The text for one incident; `show` makes text of others safe for where it is shown. What a person
+/// must have comes first: what does not fit is cut at the end.
 fn body(header: &Header, steps: &[StepRecord], show: &dyn Fn(&str, usize) -> String) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
         text.extend([&format!("{label:<10} {value}"), "\n"]);
     };
     let candidate = &header.candidate;
-    if let Some(finding) = &header.finding {
+    let finding = header.finding.as_ref();
+    if let Some(finding) = finding {
         line("what", &show(&finding.title, 300));
-        for fact in &finding.facts {
-            line("", &show(fact, 300));
-        }
     }
     line(
         "where",
         &format!("{} ({} {})", show(&candidate.resource, 200), candidate.account, candidate.region),
     );
-    match &candidate.origin {
-        Origin::Event { name, time, actor, .. } => {
-            let who = actor.arn.as_deref().or(actor.invoked_by.as_deref()).unwrap_or("unknown");
-            let ip = actor.source_ip.as_deref().unwrap_or("an unknown address");
-            let at = time.map_or_else(|| "at an unknown time".to_owned(), |t| t.to_string());
-            line("who", &format!("{} from {}", show(who, 200), show(ip, 60)));
-            line("when", &format!("{at}, by {}", show(name, 60)));
-        }
-        Origin::Sweep { .. } => line("found", "by the sweep, not by an event"),
-        Origin::Person { claimed, reason, .. } => {
-            line("started", &format!("by {} ({}), claimed", show(claimed, 60), show(reason, 200)));
-        }
-        Origin::Request { incident } => line("asked by", &show(incident, 100)),
+    let (label, source) = source(&candidate.origin, show);
+    for (n, value) in source.iter().enumerate() {
+        line(label.get(n).unwrap_or(&""), value);
     }
     line(
         "outcome",
         &format!("{}: {}", header.outcome.map_or("open", Outcome::name), show(&header.reason, 300)),
     );
-    if let Some(radius) = header.finding.as_ref().and_then(|f| f.blast_radius.as_deref()) {
+    if let Some(radius) = finding.and_then(|f| f.blast_radius.as_deref()) {
         line("touches", &show(radius, 300));
     }
-    if let (Some(choice), Some(_)) = (&header.choice, &header.plan_hash) {
-        for (name, means) in &choice.options {
-            let default = if *name == choice.default { " (unless another is named)" } else { "" };
-            line("option", &format!("{name}{default}: {}", show(means, 200)));
-        }
-    }
-    for step in steps.iter().take(STEPS) {
-        let option = step.option.as_ref().map(|o| format!(", option {o}")).unwrap_or_default();
-        line(
-            &format!("step {}", step.n),
-            &format!("[{}] {} ({}{option})", step.status, show(&step.summary, 200), step.class),
-        );
-        line("", &show(&step.reason, 300));
-        if let Some(detail) = &step.detail {
-            line("", &show(detail, 300));
-        }
-        let command = |command: &str| {
-            if command.len() > LONGEST_COMMAND {
-                "(too long for a notice: a `show` order prints it)".to_owned()
-            } else {
-                safe(command, LONGEST_COMMAND)
-            }
-        };
-        line("", &command(&step.command));
-        if let (StepStatus::Verified, Some(undo)) = (step.status, &step.undo_command) {
-            line("  undo", &command(undo));
-        }
-    }
-    if steps.len() > STEPS {
-        line("", &format!("… and {} more steps", steps.len() - STEPS));
+    line("incident", &header.id);
+    for step in next_steps(header, steps) {
+        line("next", &step);
     }
     for said in &header.aftermath {
         line("after", &show(said, 300));
     }
-    for follow_up in header.finding.iter().flat_map(|f| &f.follow_up) {
+    for follow_up in finding.iter().flat_map(|f| &f.follow_up) {
         line("then", &show(follow_up, 400));
     }
-    line("incident", &header.id);
-    for step in next_steps(header) {
-        line("next", &step);
+    let facts = finding.map(|f| f.facts.as_slice()).unwrap_or_default();
+    for (n, fact) in facts.iter().take(FACTS).enumerate() {
+        line(if n == 0 { "seen" } else { "" }, &show(fact, 300));
+    }
+    if facts.len() > FACTS {
+        line("", &format!("… and {} more lines", facts.len() - FACTS));
+    }
+    if let (Some(choice), Some(_)) = (&header.choice, &header.plan_hash) {
+        for (name, means) in &choice.options {
+            let default =
+                if *name == default(choice, steps) { " (unless another is named)" } else { "" };
+            line("option", &format!("{name}{default}: {}", show(means, 200)));
+        }
+    }
+    for step in steps.iter().take(STEPS) {
+        step_lines(step, &mut line, show);
+    }
+    if steps.len() > STEPS {
+        line("", &format!("… and {} more steps", steps.len() - STEPS));
     }
     text
 }
 
+/// Who or what pointed at it, with a label for each line.
+fn source(
+    origin: &Origin,
+    show: &dyn Fn(&str, usize) -> String,
+) -> (&'static [&'static str], Vec<String>) {
+    match origin {
+        Origin::Event { name, time, actor, .. } => {
+            let who = actor.arn.as_deref().or(actor.invoked_by.as_deref()).unwrap_or("unknown");
+            let ip = actor.source_ip.as_deref().unwrap_or("an unknown address");
+            let at = time.map_or_else(|| "at an unknown time".to_owned(), |t| t.to_string());
+            let who = format!("{} from {}", show(who, 200), show(ip, 60));
+            (&["who", "when"], vec![who, format!("{at}, by {}", show(name, 60))])
+        }
+        Origin::Sweep { .. } => (&["found"], vec!["by the sweep, not by an event".to_owned()]),
+        Origin::Person { claimed, reason, .. } => {
+            let by = format!("by {} ({}), claimed", show(claimed, 60), show(reason, 200));
+            (&["started"], vec![by])
+        }
+        Origin::Request { incident } => (&["asked by"], vec![show(incident, 100)]),
+    }
+}
+
+/// The lines of one step.
+fn step_lines(
+    step: &StepRecord,
+    line: &mut dyn FnMut(&str, &str),
+    show: &dyn Fn(&str, usize) -> String,
+) {
+    let option = step.option.as_ref().map(|o| format!(", option {o}")).unwrap_or_default();
+    line(
+        &format!("step {}", step.n),
+        &format!("[{}] {} ({}{option})", step.status, show(&step.summary, 200), step.class),
+    );
+    line("", &show(&step.reason, 300));
+    if let Some(detail) = &step.detail {
+        line("", &show(detail, 300));
+    }
+    let command = |command: &str| {
+        if command.len() > LONGEST_COMMAND {
+            "(too long for a notice: a `show` order prints it)".to_owned()
+        } else {
+            safe(command, LONGEST_COMMAND)
+        }
+    };
+    line("", &command(&step.command));
+    if let (true, Some(undo)) = (step.in_force(), &step.undo_command) {
+        line("  undo", &command(undo));
+    }
+}
+
+/// The option that is released when nobody names one.
+fn default<'a>(choice: &'a Choice, steps: &'a [StepRecord]) -> &'a str {
+    plan::begun(steps).unwrap_or(&choice.default)
+}
+
 /// Lines to paste. Ids are ours: nothing of others stands in them.
-fn next_steps(header: &Header) -> Vec<String> {
+fn next_steps(header: &Header, steps: &[StepRecord]) -> Vec<String> {
     let id = &header.id;
     let invoke = |order: Value| {
         format!(
@@ -253,11 +289,11 @@ fn next_steps(header: &Header) -> Vec<String> {
     if let Some(hash) = &header.plan_hash {
         let mut order = json!({ "incident": id, "plan_hash": hash, "approved_by": "YOUR NAME" });
         if let (Some(choice), Some(order)) = (&header.choice, order.as_object_mut()) {
-            order.insert("option".to_owned(), json!(choice.default));
+            order.insert("option".to_owned(), json!(default(choice, steps)));
         }
         lines.push(invoke(json!({ "approve": order })));
     }
-    if matches!(header.outcome, Some(Outcome::Contained | Outcome::Partial)) {
+    if header.outcome.is_some() && steps.iter().any(StepRecord::in_force) {
         let order = json!({
             "incident": id, "requested_by": "YOUR NAME", "reason": "WHY", "force": false,
         });
