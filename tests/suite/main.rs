@@ -8,13 +8,13 @@
     reason = "a test panics where it fails, and prints what it found"
 )]
 
-mod actions; // the laws of every action
 mod bad_input; // what wrong input gets
 mod cli; // the `backstop` command
 mod commands; // the AWS CLI lines of a step, run as they are printed
 mod engine; // guards, modes, lanes, resumption
 mod generated; // files that are derived from the code
 mod journal; // one suite for both stores
+mod laws; // the laws of every action and every responder
 mod metrics; // what is measured, and the lines that CloudWatch reads
 mod process; // the real binary through EventBridge and Lambda
 mod ssh_access; // aws-work-02

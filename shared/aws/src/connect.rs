@@ -53,6 +53,7 @@ pub struct Connection {
     credentials: SharedCredentialsProvider,
     http: SharedHttpClient,
     attempts: u32,
+    first_pause: Option<Duration>,
 }
 
 impl Connection {
@@ -95,6 +96,7 @@ impl Connection {
             credentials: SharedCredentialsProvider::new(provider),
             http,
             attempts: 3,
+            first_pause: None,
         })
     }
 
@@ -114,6 +116,13 @@ impl Connection {
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
+        self
+    }
+
+    /// The same connection with a shorter pause before the first retry; each further one doubles.
+    #[must_use]
+    pub fn with_first_pause(mut self, pause: Duration) -> Self {
+        self.first_pause = Some(pause);
         self
     }
 
@@ -143,6 +152,10 @@ impl Connection {
             .operation_attempt_timeout(Duration::from_secs(5))
             .connect_timeout(Duration::from_secs(3))
             .build();
+        let mut retries = RetryConfig::standard().with_max_attempts(self.attempts);
+        if let Some(pause) = self.first_pause {
+            retries = retries.with_initial_backoff(pause);
+        }
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(self.region.clone()))
@@ -151,7 +164,7 @@ impl Connection {
             .sleep_impl(TokioSleep::new())
             .time_source(SystemTimeSource::new())
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(self.attempts));
+            .retry_config(retries);
         if let Some(endpoint) = &self.endpoint {
             config = config.endpoint_url(endpoint);
         }

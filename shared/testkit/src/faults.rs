@@ -107,7 +107,7 @@ struct Faulty {
 }
 
 /// The operation of a request: the JSON protocols name it in a header, the query ones in the form.
-fn operation(request: &HttpRequest) -> String {
+pub(crate) fn operation(request: &HttpRequest) -> String {
     if let Some(target) = request.headers().get("x-amz-target") {
         return target.rsplit('.').next().unwrap_or(target).to_owned();
     }

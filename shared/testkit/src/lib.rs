@@ -6,6 +6,7 @@ pub mod aws_cli;
 pub mod cargo_lambda;
 pub mod conformance;
 pub mod faults;
+pub mod laws;
 pub mod local;
 pub mod machine;
 pub mod records;
@@ -15,7 +16,9 @@ pub use faults::{Fault, Faults};
 pub use local::{Call, Local};
 pub use machine::{Machine, StillClock};
 pub use scene::Scene;
+pub use turns::Turns;
 
 pub mod deploy;
 pub mod policy;
+pub mod turns;
 pub mod wait;

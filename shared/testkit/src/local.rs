@@ -46,10 +46,15 @@ impl Call {
     /// Whether it changes something outside the journal and the notices.
     pub fn mutates(&self) -> bool {
         !matches!(self.service.as_str(), "dynamodb" | "sns" | "sqs" | "sts" | "logs")
-            && !["Describe", "Get", "List", "Lookup", "Search"]
-                .iter()
-                .any(|verb| self.operation.starts_with(verb))
+            && !self.reads()
             && self.operation != "CreateOpsItem"
+    }
+
+    /// Whether it only reads, as its name says.
+    pub fn reads(&self) -> bool {
+        ["BatchGet", "Describe", "Get", "List", "Lookup", "Query", "Search"]
+            .iter()
+            .any(|verb| self.operation.starts_with(verb))
     }
 }
 
@@ -166,6 +171,15 @@ impl Local {
         };
         let message = |event: &Value| event.get("message")?.as_str().map(str::to_owned);
         Ok(events.iter().filter_map(message).collect())
+    }
+
+    /// The number of the last call in any account.
+    ///
+    /// # Errors
+    /// If the local AWS does not answer.
+    pub fn last(&self) -> Result<u64> {
+        let answer = self.get(&format!("/_backstop/calls?since={}", i64::MAX))?;
+        answer.get("last").and_then(Value::as_u64).context("the call record is odd")
     }
 
     /// Makes the next `times` matching calls fail with that error code.

@@ -1,5 +1,6 @@
 //! An engine over the local AWS, with a clock that stands still.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -132,8 +133,12 @@ pub struct Machine {
     pub clock: Arc<StillClock>,
     /// What it measured.
     pub meter: Arc<Kept>,
-    requests: std::sync::atomic::AtomicU64,
+    number: u64,
+    requests: AtomicU64,
 }
+
+/// How many machines there have been: each is another owner.
+static MACHINES: AtomicU64 = AtomicU64::new(0);
 
 impl Machine {
     /// The engine of a responder over a scene.
@@ -175,16 +180,17 @@ impl Machine {
             lane: how.lane,
             mode: how.mode,
         };
-        Ok(Self { engine, clock, meter, requests: std::sync::atomic::AtomicU64::new(0) })
+        let number = MACHINES.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { engine, clock, meter, number, requests: AtomicU64::new(0) })
     }
 
     /// One invocation, with five minutes to go.
     pub fn invocation(&self) -> Invocation {
-        let n = self.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let n = self.requests.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.now();
         let until = now.saturating_add(SignedDuration::from_mins(5)).unwrap_or(now);
         // Other machines over the same journal are other owners.
-        let id = format!("req-{}-{n}", std::ptr::from_ref(self).addr());
+        let id = format!("req-{}-{}-{n}", std::process::id(), self.number);
         Invocation { request_id: id.clone(), owner: id, deadline: Deadline::of(until, now) }
     }
 

@@ -216,13 +216,34 @@ impl Scene {
             .context("no rule")
     }
 
-    /// Tags a resource.
+    /// Takes an ingress rule away.
     ///
     /// # Errors
     /// If EC2 refuses.
-    pub async fn tag(&self, resource: &str, key: &str, value: &str) -> Result<()> {
-        let tag = Tag::builder().key(key).value(value).build();
-        self.account.ec2().create_tags().resources(resource).tags(tag).send().await?;
+    pub async fn revoke(&self, group: &str, rule: &str) -> Result<()> {
+        self.account
+            .ec2()
+            .revoke_security_group_ingress()
+            .group_id(group)
+            .security_group_rule_ids(rule)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Puts tags on a rule, or on anything else that EC2 holds.
+    ///
+    /// # Errors
+    /// If EC2 refuses.
+    pub async fn tag(&self, id: &str, tags: &[(&str, &str)]) -> Result<()> {
+        let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build());
+        self.account
+            .ec2()
+            .create_tags()
+            .resources(id)
+            .set_tags(Some(tags.collect()))
+            .send()
+            .await?;
         Ok(())
     }
 
@@ -246,6 +267,33 @@ impl Scene {
             .prefix_list
             .and_then(|list| list.prefix_list_id)
             .context("no prefix list id")
+    }
+
+    /// Authorises that many rules in one call: more than a page, if it is asked for.
+    /// TCP 443 from ranges of its own. Returns their ids.
+    ///
+    /// # Errors
+    /// If EC2 refuses.
+    pub async fn crowd(&self, group: &str, count: usize) -> Result<Vec<String>> {
+        let ranges =
+            (0..count).map(|n| IpRange::builder().cidr_ip(format!("10.9.{n}.0/24")).build());
+        let permission = IpPermission::builder()
+            .ip_protocol("tcp")
+            .from_port(443)
+            .to_port(443)
+            .set_ip_ranges(Some(ranges.collect()))
+            .build();
+        let rules = self
+            .account
+            .ec2()
+            .authorize_security_group_ingress()
+            .group_id(group)
+            .ip_permissions(permission)
+            .send()
+            .await?
+            .security_group_rules
+            .unwrap_or_default();
+        Ok(rules.into_iter().filter_map(|rule| rule.security_group_rule_id).collect())
     }
 
     /// A rule as EC2 shows it.
@@ -430,7 +478,7 @@ impl Scene {
     /// # Errors
     /// If the local AWS does not answer.
     pub fn mark(&self) -> Result<u64> {
-        Ok(self.calls(0)?.last().map_or(0, |call| call.seq))
+        self.local.last()
     }
 
     /// The calls since a mark.

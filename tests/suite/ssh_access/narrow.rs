@@ -18,7 +18,7 @@ async fn held(scene: &Scene, name: &str) -> (String, String, Reported) {
     let group = scene.group(name).await.unwrap();
     let rule = scene.allow(&group, Allow::range(20, 25, "0.0.0.0/0")).await.unwrap();
     let id = rule.security_group_rule_id().unwrap().to_owned();
-    scene.tag(&id, "team", "edge").await.unwrap();
+    scene.tag(&id, &[("team", "edge")]).await.unwrap();
     let event = scene.recorded().authorized(&group, &[rule]);
     let incident = deliver(scene, &How::default(), &event).await.unwrap();
     assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);

@@ -458,7 +458,7 @@ async fn r2_1a_a_group_is_production_if_an_interface_that_uses_it_is() {
     );
     for (tagged, outcome) in [(false, Outcome::Held), (true, Outcome::Contained)] {
         if tagged {
-            scene.tag(&interface, "environment", "production").await.unwrap();
+            scene.tag(&interface, &[("environment", "production")]).await.unwrap();
         }
         let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
         let id = rule.security_group_rule_id().unwrap().to_owned();

@@ -1,0 +1,335 @@
+//! ssh-access, broken in one place each.
+
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use backstop_actions::ec2::{Authorize, Revoke, rules_of};
+use backstop_aws::{Account, Classify};
+use backstop_core::action::{Action, ActionKind};
+use backstop_core::assessment::Assessment;
+use backstop_core::candidate::Candidate;
+use backstop_core::error::Result;
+use backstop_core::event::{Envelope, Run};
+use backstop_core::manifest::Manifest;
+use backstop_core::responder::{Detection, Memory, Responder};
+use backstop_testkit::Scene;
+use backstop_testkit::laws::responder::{self, Bench};
+use backstop_testkit::laws::{Broken, Law, Tally};
+use ssh_access::SshAccess;
+
+use super::actions::{
+    FailsToUndoTwice, Flaw, Flawed, ForgetsDescription, Honest, Pretends, SwallowsLoss, first_page,
+};
+use super::caught;
+use crate::laws::ssh::Opened;
+
+/// How it decides, if not as the real one does.
+#[async_trait]
+trait Judgement: std::fmt::Debug + Send + Sync + 'static {
+    async fn assess(
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        SshAccess.assess(candidate, account, memory).await
+    }
+}
+
+/// ssh-access with a flawed action, a flawed judgement, or both.
+#[derive(Debug)]
+struct With<F, J>(PhantomData<(F, J)>);
+
+impl<F: Flaw, J: Judgement> With<F, J> {
+    const ACTIONS: &'static [ActionKind<Account>] =
+        &[ActionKind::of::<Flawed<F>>(), ActionKind::of::<Authorize>()];
+
+    fn new() -> Box<dyn Responder<Account>> {
+        Box::new(Self(PhantomData))
+    }
+}
+
+#[async_trait]
+impl<F: Flaw, J: Judgement> Responder<Account> for With<F, J> {
+    fn manifest(&self) -> &'static Manifest {
+        SshAccess.manifest()
+    }
+
+    fn actions(&self) -> &'static [ActionKind<Account>] {
+        Self::ACTIONS
+    }
+
+    fn detect(&self, event: &Envelope) -> Detection {
+        SshAccess.detect(event)
+    }
+
+    fn target(&self, run: &Run, key: &str) -> Result<Vec<Candidate>> {
+        SshAccess.target(run, key)
+    }
+
+    async fn survey(&self, _: &Account, _: &Memory, _: &str) -> Result<Vec<Candidate>> {
+        Ok(Vec::new())
+    }
+
+    async fn assess(
+        &self,
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        J::assess(candidate, account, memory).await
+    }
+}
+
+/// Decides as the real one.
+#[derive(Debug)]
+struct Sound;
+
+impl Judgement for Sound {}
+
+/// Acts where it should only look.
+#[derive(Debug)]
+struct Meddles;
+
+#[async_trait]
+impl Judgement for Meddles {
+    async fn assess(
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        let tag = aws_sdk_ec2::types::Tag::builder().key("seen").value("yes").build();
+        let call = account.ec2().create_tags().resources(candidate.one("group_id")?).tags(tag);
+        call.send().await.classed("ec2:CreateTags")?;
+        SshAccess.assess(candidate, account, memory).await
+    }
+}
+
+/// The rules of the events that it has seen: what a process keeps, and no other process knows.
+static SEEN: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
+
+/// Keeps in its memory what it has seen, and takes it for done.
+#[derive(Debug)]
+struct Remembers;
+
+#[async_trait]
+impl Judgement for Remembers {
+    async fn assess(
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        let key = candidate.all("rule_id").join(",");
+        let new = SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        if new {
+            return SshAccess.assess(candidate, account, memory).await;
+        }
+        Ok(Assessment::Compliant("seen before".to_owned()))
+    }
+}
+
+/// Acts on whatever is open in the group, and not on what the event opened.
+#[derive(Debug)]
+struct TakesAll;
+
+#[async_trait]
+impl Judgement for TakesAll {
+    async fn assess(
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        let group = candidate.one("group_id")?;
+        let open = rules_of(account, group)
+            .await?
+            .into_iter()
+            .filter(|live| !live.is_egress && live.rule.from_port == Some(22));
+        let mut all = candidate.clone();
+        all.ids.insert("rule_id".to_owned(), open.map(|live| live.id).collect());
+        SshAccess.assess(&all, account, memory).await
+    }
+}
+
+/// Believes the event: it plans what live state has no need of.
+#[derive(Debug)]
+struct Believes;
+
+#[async_trait]
+impl Judgement for Believes {
+    async fn assess(
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        use backstop_core::assessment::{Finding, Scope, Violation};
+        use backstop_core::plan::Step;
+        use backstop_core::words::{Class, Urgency};
+        let rule_id = candidate.one("rule_id")?.to_owned();
+        let revoke = Revoke {
+            account: candidate.account.clone(),
+            region: candidate.region.clone(),
+            group_id: candidate.one("group_id")?.to_owned(),
+            rule_id,
+        };
+        let _ = memory;
+        let before = revoke.observe(account).await?;
+        Ok(Assessment::Violation(Box::new(Violation {
+            finding: Finding {
+                signal: candidate.signal.clone(),
+                title: "the event says so".to_owned(),
+                facts: Vec::new(),
+                urgency: Urgency::Page,
+                blast_radius: None,
+                follow_up: Vec::new(),
+                property: "ssh-ingress".to_owned(),
+            },
+            steps: vec![Step::new(revoke, &before, Class::Auto, "the event says so")?],
+            choice: None,
+            incomplete: false,
+            scope: Scope { production: true, hands_off: None },
+        })))
+    }
+}
+
+/// Makes a call that its manifest does not declare.
+#[derive(Debug)]
+struct LooksAround;
+
+#[async_trait]
+impl Judgement for LooksAround {
+    async fn assess(
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        account.ec2().describe_vpcs().send().await.classed("ec2:DescribeVpcs")?;
+        SshAccess.assess(candidate, account, memory).await
+    }
+}
+
+/// Looks for the rule of the event on the first page of the group's.
+#[derive(Debug)]
+struct ReadsOnePage;
+
+#[async_trait]
+impl Judgement for ReadsOnePage {
+    async fn assess(
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        let (group, rule) = (candidate.one("group_id")?, candidate.one("rule_id")?);
+        if first_page(account, group, rule).await? {
+            return SshAccess.assess(candidate, account, memory).await;
+        }
+        Ok(Assessment::Compliant("the rule is gone".to_owned()))
+    }
+}
+
+/// Makes its own client, which gives up at the first fault.
+#[derive(Debug)]
+struct GivesUp;
+
+#[async_trait]
+impl Judgement for GivesUp {
+    async fn assess(
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        let once = aws_sdk_ec2::config::retry::RetryConfig::disabled();
+        let config = account.ec2().config().to_builder().retry_config(once).build();
+        let client = aws_sdk_ec2::Client::from_conf(config);
+        client
+            .describe_security_groups()
+            .group_ids(candidate.one("group_id")?)
+            .send()
+            .await
+            .classed("ec2:DescribeSecurityGroups")?;
+        SshAccess.assess(candidate, account, memory).await
+    }
+}
+
+/// Specimen → the law that must catch it.
+pub(super) const CATCHES: &[(&str, Law)] = &[
+    ("an action that swallows what may pass", Law::Retry),
+    ("a client of its own without retries", Law::SdkRetry),
+    ("an action that swallows and pretends", Law::Refusals),
+    ("remembers in the process: next delivery", Law::CrashDelivery),
+    ("remembers in the process: sweep", Law::CrashSweep),
+    ("remembers in the process: two at once", Law::TwoDeliveries),
+    ("acts on what other events opened", Law::TwoEvents),
+    ("acts while it assesses: redelivery", Law::Redelivery),
+    ("believes the event", Law::AlreadyRight),
+    ("acts while it assesses: modes", Law::Modes),
+    ("an action that forgets in undo", Law::UndoPartial),
+    ("an action that cannot undo twice", Law::UndoInterrupted),
+    ("a responder with an undeclared call", Law::Declared),
+    ("a responder that reads only page one", Law::PageTwo),
+];
+
+type Make = fn() -> Box<dyn Responder<Account>>;
+
+fn specimen(name: &str) -> Make {
+    match name {
+        "an action that swallows what may pass" => With::<SwallowsLoss, Sound>::new,
+        "a client of its own without retries" => With::<Honest, GivesUp>::new,
+        "an action that swallows and pretends" => With::<Pretends, Sound>::new,
+        "remembers in the process: next delivery"
+        | "remembers in the process: sweep"
+        | "remembers in the process: two at once" => With::<Honest, Remembers>::new,
+        "acts on what other events opened" => With::<Honest, TakesAll>::new,
+        "acts while it assesses: redelivery" | "acts while it assesses: modes" => {
+            With::<Honest, Meddles>::new
+        }
+        "believes the event" => With::<Honest, Believes>::new,
+        "an action that forgets in undo" => With::<ForgetsDescription, Sound>::new,
+        "an action that cannot undo twice" => With::<FailsToUndoTwice, Sound>::new,
+        "a responder with an undeclared call" => With::<Honest, LooksAround>::new,
+        "a responder that reads only page one" => With::<Honest, ReadsOnePage>::new,
+        other => panic!("`{other}` is not there"),
+    }
+}
+
+async fn run(bench: &Bench<'_>, law: Law) -> std::result::Result<(), Broken> {
+    let tally = &mut Tally::default();
+    match law {
+        Law::Retry => responder::retry(bench, tally).await,
+        Law::SdkRetry => responder::sdk_retry(bench, tally).await,
+        Law::Refusals => responder::refusals(bench, tally).await,
+        Law::CrashDelivery => responder::next_delivery(bench, tally).await,
+        Law::CrashSweep => responder::sweep(bench, tally).await,
+        Law::TwoDeliveries => responder::two_deliveries(bench, 0..25, tally).await,
+        Law::TwoEvents => responder::two_events(bench, 0..20, tally).await,
+        Law::Redelivery => responder::redelivery(bench, tally).await,
+        Law::AlreadyRight => responder::already_right(bench, tally).await,
+        Law::Modes => responder::modes(bench, tally).await,
+        Law::UndoPartial => responder::partial(bench, tally).await,
+        Law::UndoInterrupted => responder::interrupted(bench, tally).await,
+        Law::PageTwo => responder::page_two(bench, tally).await,
+        _ => responder::declared(bench, tally).await,
+    }
+}
+
+/// The specimens from `first` on, `count` of them; each in an account of its own.
+async fn all_caught(from: usize, to: usize) {
+    let mut missed = Vec::new();
+    for &(name, law) in &CATCHES[from..to] {
+        let scene = Scene::new().await.unwrap();
+        let broken = Opened { name: "a broken ssh-access", responder: specimen(name) };
+        let kept = run(&Bench::new(&scene, &broken), law).await;
+        missed.extend(caught(name, law, kept).err());
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[tokio::test]
+async fn the_laws_of_faults_and_crashes_catch_their_specimens() {
+    all_caught(0, 5).await;
+}
+
+#[tokio::test]
+async fn the_other_laws_of_responders_catch_their_specimens() {
+    all_caught(5, CATCHES.len()).await;
+}

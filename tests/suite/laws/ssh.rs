@@ -1,0 +1,137 @@
+//! `ssh-access`: an event opens TCP 22 to the world, in a group that holds other rules too.
+
+use anyhow::Result;
+use async_trait::async_trait;
+use backstop_aws::Account;
+use backstop_core::responder::Responder;
+use backstop_testkit::Scene;
+use backstop_testkit::laws::responder::{self, Bench, Scenario, Violated};
+use backstop_testkit::laws::{Broken, Group, Law, Tally};
+use backstop_testkit::scene::Allow;
+use serde_json::Value;
+use ssh_access::SshAccess;
+
+/// The canonical scenario of ssh-access, for it or for a broken one in its place.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) name: &'static str,
+    pub(super) responder: fn() -> Box<dyn Responder<Account>>,
+}
+
+pub(super) const SSH_ACCESS: Opened =
+    Opened { name: "ssh-access", responder: || Box::new(SshAccess) };
+
+async fn open(scene: &Scene, group: &str, source: &str) -> Result<Value> {
+    let allow = Allow { description: Some("it's \"ours\""), ..Allow::tcp(22, source) };
+    let rule = scene.allow(group, allow).await?;
+    Ok(scene.recorded().authorized(group, &[rule]))
+}
+
+#[async_trait]
+impl Scenario for Opened {
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn responder(&self) -> Box<dyn Responder<Account>> {
+        (self.responder)()
+    }
+
+    async fn violate(&self, scene: &Scene, others: usize) -> Result<Violated> {
+        let group = Group::new(scene, others).await?;
+        let event = open(scene, &group.id, "0.0.0.0/0").await?;
+        Ok(Violated { thing: Box::new(group), event })
+    }
+
+    async fn violate_again(&self, scene: &Scene, first: &Violated) -> Result<Value> {
+        let group = first.event.pointer("/detail/requestParameters/groupId");
+        open(scene, group.and_then(Value::as_str).unwrap_or_default(), "::/0").await
+    }
+}
+
+/// Runs some laws on the scenario, in an account of its own.
+async fn obeys(laws: impl AsyncFnOnce(&Bench<'_>, &mut Tally) -> Result<(), Broken>) -> Tally {
+    let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
+    let kept = laws(&Bench::new(&scene, &SSH_ACCESS), &mut tally).await;
+    super::verdict("ssh-access", kept, &tally);
+    tally
+}
+
+#[tokio::test]
+async fn every_call_may_fail_and_the_retry_ends_where_the_first_would_have() {
+    let tally = obeys(responder::retry).await;
+    assert!(tally.cases(Law::Retry) >= 30, "the faults were not injected");
+}
+
+#[tokio::test]
+async fn the_retries_of_the_sdk_get_over_what_passes() {
+    let tally = obeys(responder::sdk_retry).await;
+    assert!(tally.cases(Law::SdkRetry) >= 20, "the faults were not injected");
+}
+
+#[tokio::test]
+async fn every_call_may_be_refused_and_nothing_is_silent() {
+    let tally = obeys(responder::refusals).await;
+    assert!(tally.cases(Law::Refusals) >= 10, "the refusals were not injected");
+}
+
+#[tokio::test]
+async fn the_process_may_die_at_every_call_and_the_next_one_resumes() {
+    let tally = obeys(responder::next_delivery).await;
+    assert!(tally.cases(Law::CrashDelivery) >= 20, "the crashes were not injected");
+}
+
+#[tokio::test]
+async fn the_process_may_die_at_every_call_and_the_sweep_resumes() {
+    let tally = obeys(responder::sweep).await;
+    assert!(tally.cases(Law::CrashSweep) >= 5, "the crashes were not injected");
+}
+
+#[tokio::test]
+async fn two_deliveries_at_once_contain_once_in_any_order() {
+    obeys(async |bench, tally| responder::two_deliveries(bench, 0..25, tally).await).await;
+}
+
+#[tokio::test]
+async fn two_events_at_once_end_as_one_after_the_other() {
+    obeys(async |bench, tally| responder::two_events(bench, 0..20, tally).await).await;
+}
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_order() {
+    let scene = Scene::new().await.unwrap();
+    let bench = Bench::new(&scene, &SSH_ACCESS);
+    let mut orders = Vec::new();
+    for seed in 0..4 {
+        let (once, again) = (bench.order(seed).await.unwrap(), bench.order(seed).await.unwrap());
+        assert_eq!(once, again, "seed {seed}");
+        assert!(once.iter().any(|(n, _)| *n == 0) && once.iter().any(|(n, _)| *n == 1));
+        orders.push(once);
+    }
+    orders.sort();
+    orders.dedup();
+    assert!(orders.len() > 2, "other seeds give other orders: {orders:?}");
+}
+
+#[tokio::test]
+async fn what_must_change_nothing_does_not_and_every_call_is_declared() {
+    obeys(async |bench, tally| {
+        responder::redelivery(bench, tally).await?;
+        responder::already_right(bench, tally).await?;
+        responder::modes(bench, tally).await?;
+        responder::declared(bench, tally).await?;
+        responder::page_two(bench, tally).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_stopped_anywhere_can_be_taken_back() {
+    obeys(responder::partial).await;
+}
+
+#[tokio::test]
+async fn an_undo_may_fail_at_every_call_and_the_next_one_ends_it() {
+    let tally = obeys(responder::interrupted).await;
+    assert!(tally.cases(Law::UndoInterrupted) >= 30, "the faults were not injected");
+}
