@@ -107,6 +107,7 @@ struct Faulty {
 }
 
 /// The operation of a request: the JSON protocols name it in a header, the query ones in the form.
+/// The REST ones name none: method and path stand for it.
 pub(crate) fn operation(request: &HttpRequest) -> String {
     if let Some(target) = request.headers().get("x-amz-target") {
         return target.rsplit('.').next().unwrap_or(target).to_owned();
@@ -115,8 +116,14 @@ pub(crate) fn operation(request: &HttpRequest) -> String {
     String::from_utf8_lossy(body)
         .split('&')
         .find_map(|pair| pair.strip_prefix("Action="))
-        .unwrap_or("unknown")
-        .to_owned()
+        .map_or_else(|| format!("{} {}", request.method(), path(request.uri())), str::to_owned)
+}
+
+/// The path of a URI.
+fn path(uri: &str) -> &str {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
+    path.split('?').next().unwrap_or(path)
 }
 
 /// An error as the service's protocol writes it.

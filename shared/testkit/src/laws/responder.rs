@@ -218,7 +218,7 @@ impl<'a> Bench<'a> {
 fn changes(operation: &str) -> bool {
     !journals(operation)
         && !["AssumeRole", "CreateOpsItem", "Publish", "Query", "BatchGet"].contains(&operation)
-        && !["Describe", "Get", "List", "Lookup", "Search"]
+        && !["Describe", "GET ", "Get", "List", "Lookup", "Search"]
             .iter()
             .any(|verb| operation.starts_with(verb))
 }

@@ -160,7 +160,7 @@ impl Judgement for Believes {
     async fn assess(
         candidate: &Candidate,
         account: &Account,
-        memory: &Memory,
+        _: &Memory,
     ) -> Result<Assessment<Account>> {
         use backstop_core::assessment::{Finding, Scope, Violation};
         use backstop_core::plan::Step;
@@ -172,7 +172,6 @@ impl Judgement for Believes {
             group_id: candidate.one("group_id")?.to_owned(),
             rule_id,
         };
-        let _ = memory;
         let before = revoke.observe(account).await?;
         Ok(Assessment::Violation(Box::new(Violation {
             finding: Finding {
@@ -322,6 +321,26 @@ async fn all_caught(from: usize, to: usize) {
         missed.extend(caught(name, law, kept).err());
     }
     assert!(missed.is_empty(), "{missed:#?}");
+}
+
+/// What the specimens are wrapped in breaks none of the laws.
+#[tokio::test]
+async fn the_wrapper_of_the_specimens_is_sound() {
+    let scene = Scene::new().await.unwrap();
+    let sound = Opened { name: "a wrapped ssh-access", responder: With::<Honest, Sound>::new };
+    let bench = Bench::new(&scene, &sound);
+    for law in [
+        Law::Refusals,
+        Law::CrashSweep,
+        Law::Redelivery,
+        Law::AlreadyRight,
+        Law::Modes,
+        Law::UndoPartial,
+        Law::PageTwo,
+        Law::Declared,
+    ] {
+        run(&bench, law).await.unwrap_or_else(|broken| panic!("{broken}"));
+    }
 }
 
 #[tokio::test]

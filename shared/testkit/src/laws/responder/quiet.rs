@@ -1,6 +1,7 @@
 //! What must change nothing, and what must be declared.
 
 use backstop_core::manifest::Statement;
+use backstop_core::words::Outcome;
 
 use super::{Bench, Kept, Lane, Law, Mode, Tally, hold, needs, statements};
 use crate::local::Call;
@@ -21,7 +22,9 @@ pub async fn redelivery(bench: &Bench<'_>, tally: &mut Tally) -> Kept {
         before.push(late.engine.journal.show(id).await?);
     }
     let mark = bench.scene.mark()?;
-    Bench::invoke(&late, Law::Redelivery, &name, &case.violated.event).await?;
+    let reply = Bench::invoke(&late, Law::Redelivery, &name, &case.violated.event).await?;
+    let duplicate = reply.incidents.iter().all(|i| i.outcome == Some(Outcome::Duplicate));
+    hold(Law::Redelivery, duplicate, &name, || format!("it answers {reply:?}"))?;
     let calls = bench.scene.calls(mark)?;
     let loud = calls.iter().find(|c| c.service != "dynamodb" && !c.reads());
     hold(Law::Redelivery, loud.is_none(), &name, || {
