@@ -52,7 +52,7 @@ impl Scenario for Opened {
 /// Runs some laws on the scenario, in an account of its own.
 async fn obeys(laws: impl AsyncFnOnce(&Bench<'_>, &mut Tally) -> Result<(), Broken>) -> Tally {
     let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
-    let kept = laws(&Bench::new(&scene, &SSH_ACCESS), &mut tally).await;
+    let kept = Box::pin(laws(&Bench::new(&scene, &SSH_ACCESS), &mut tally)).await;
     super::verdict("ssh-access", kept, &tally);
     tally
 }

@@ -1,5 +1,6 @@
 //! Revoke, broken in one place each.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
@@ -28,7 +29,7 @@ pub(super) trait Flaw: Debug + Clone + Send + Sync + 'static {
         it.observe(account).await
     }
 
-    fn satisfied(state: &Option<Rule>) -> bool {
+    fn satisfied(state: Option<&Rule>) -> bool {
         state.is_none()
     }
 
@@ -36,8 +37,8 @@ pub(super) trait Flaw: Debug + Clone + Send + Sync + 'static {
         it.apply(account).await
     }
 
-    async fn undo(it: &Revoke, account: &Account, before: &Option<Rule>) -> Result<Revoke> {
-        it.undo(account, before).await
+    async fn undo(it: &Revoke, account: &Account, before: Option<&Rule>) -> Result<Revoke> {
+        it.undo(account, &before.cloned()).await
     }
 }
 
@@ -79,7 +80,7 @@ impl<F: Flaw> Action<Account> for Flawed<F> {
     }
 
     fn satisfied(&self, state: &Self::State) -> bool {
-        F::satisfied(state)
+        F::satisfied(state.as_ref())
     }
 
     async fn apply(&self, account: &Account) -> Result<()> {
@@ -87,7 +88,7 @@ impl<F: Flaw> Action<Account> for Flawed<F> {
     }
 
     async fn undo(&self, account: &Account, before: &Self::State) -> Result<Self> {
-        F::undo(&self.it, account, before).await.map(Self::of)
+        F::undo(&self.it, account, before.as_ref()).await.map(Self::of)
     }
 }
 
@@ -118,7 +119,7 @@ fn marker(port: i32) -> Rule {
         to_port: Some(port),
         source: backstop_actions::ec2::Source::CidrIpv4("192.0.2.0/24".to_owned()),
         description: None,
-        tags: std::collections::BTreeMap::new(),
+        tags: BTreeMap::new(),
     }
 }
 
@@ -176,41 +177,41 @@ flaws! {
 
     /// Puts the rule back without its tags.
     ForgetsTags {
-        async fn undo(it: &Revoke, account: &Account, before: &Option<Rule>) -> Result<Revoke> {
-            let bare = before.clone().map(|rule| Rule { tags: Default::default(), ..rule });
+        async fn undo(it: &Revoke, account: &Account, before: Option<&Rule>) -> Result<Revoke> {
+            let bare = before.cloned().map(|rule| Rule { tags: BTreeMap::new(), ..rule });
             it.undo(account, &bare).await
         }
     }
 
     /// Puts the rule back without its description.
     ForgetsDescription {
-        async fn undo(it: &Revoke, account: &Account, before: &Option<Rule>) -> Result<Revoke> {
-            let bare = before.clone().map(|rule| Rule { description: None, ..rule });
+        async fn undo(it: &Revoke, account: &Account, before: Option<&Rule>) -> Result<Revoke> {
+            let bare = before.cloned().map(|rule| Rule { description: None, ..rule });
             it.undo(account, &bare).await
         }
     }
 
     /// Where the rule is back already, it adds another.
     UndoesTwice {
-        async fn undo(it: &Revoke, account: &Account, before: &Option<Rule>) -> Result<Revoke> {
+        async fn undo(it: &Revoke, account: &Account, before: Option<&Rule>) -> Result<Revoke> {
             if let Some(rule) = before
                 && rules_of(account, &it.group_id).await?.iter().any(|l| l.rule.admits_same(rule))
             {
                 add(it, account, marker(2)).await?;
             }
-            it.undo(account, before).await
+            it.undo(account, &before.cloned()).await
         }
     }
 
     /// Where the rule is back already, it fails.
     FailsToUndoTwice {
-        async fn undo(it: &Revoke, account: &Account, before: &Option<Rule>) -> Result<Revoke> {
+        async fn undo(it: &Revoke, account: &Account, before: Option<&Rule>) -> Result<Revoke> {
             if let Some(rule) = before
                 && rules_of(account, &it.group_id).await?.iter().any(|l| l.rule.admits_same(rule))
             {
                 return Err(Error::conflict("the rule is there already"));
             }
-            it.undo(account, before).await
+            it.undo(account, &before.cloned()).await
         }
     }
 
@@ -246,7 +247,7 @@ flaws! {
 
     /// Swallows a refusal, and sees what it wants to see.
     Pretends {
-        fn satisfied(_: &Option<Rule>) -> bool {
+        fn satisfied(_: Option<&Rule>) -> bool {
             true
         }
         async fn apply(it: &Revoke, account: &Account) -> Result<()> {
@@ -348,18 +349,17 @@ fn case<F: Flaw>() -> Case<Flawed<F>> {
 /// Runs on a case what a law is part of.
 async fn run<A: Action<Account>>(scene: &Scene, case: &Case<A>, law: Law) -> Result<(), Broken> {
     let mut tally = Tally::default();
-    match law {
-        Law::ErrorClass | Law::Repeats | Law::NoFalseSuccess => {
-            action::faults(scene, case, &mut tally).await
-        }
-        Law::PartialUndone => action::partial(scene, case, &mut tally).await,
-        Law::PageTwo => action::page_two(scene, case, &mut tally).await,
-        Law::Used => {
-            action::plain(scene, case, &mut tally).await?;
-            action::used::<A>(&mut tally)
-        }
-        _ => action::plain(scene, case, &mut tally).await,
+    if matches!(law, Law::ErrorClass | Law::Repeats | Law::NoFalseSuccess) {
+        return action::faults(scene, case, &mut tally).await;
     }
+    if law == Law::PartialUndone {
+        return action::partial(scene, case, &mut tally).await;
+    }
+    if law == Law::PageTwo {
+        return action::page_two(scene, case, &mut tally).await;
+    }
+    action::plain(scene, case, &mut tally).await?;
+    if law == Law::Used { action::used::<A>(&mut tally) } else { Ok(()) }
 }
 
 #[tokio::test]

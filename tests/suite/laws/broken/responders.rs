@@ -45,7 +45,7 @@ impl<F: Flaw, J: Judgement> With<F, J> {
     const ACTIONS: &'static [ActionKind<Account>] =
         &[ActionKind::of::<Flawed<F>>(), ActionKind::of::<Authorize>()];
 
-    fn new() -> Box<dyn Responder<Account>> {
+    fn boxed() -> Box<dyn Responder<Account>> {
         Box::new(Self(PhantomData))
     }
 }
@@ -272,21 +272,21 @@ type Make = fn() -> Box<dyn Responder<Account>>;
 
 fn specimen(name: &str) -> Make {
     match name {
-        "an action that swallows what may pass" => With::<SwallowsLoss, Sound>::new,
-        "a client of its own without retries" => With::<Honest, GivesUp>::new,
-        "an action that swallows and pretends" => With::<Pretends, Sound>::new,
+        "an action that swallows what may pass" => With::<SwallowsLoss, Sound>::boxed,
+        "a client of its own without retries" => With::<Honest, GivesUp>::boxed,
+        "an action that swallows and pretends" => With::<Pretends, Sound>::boxed,
         "remembers in the process: next delivery"
         | "remembers in the process: sweep"
-        | "remembers in the process: two at once" => With::<Honest, Remembers>::new,
-        "acts on what other events opened" => With::<Honest, TakesAll>::new,
+        | "remembers in the process: two at once" => With::<Honest, Remembers>::boxed,
+        "acts on what other events opened" => With::<Honest, TakesAll>::boxed,
         "acts while it assesses: redelivery" | "acts while it assesses: modes" => {
-            With::<Honest, Meddles>::new
+            With::<Honest, Meddles>::boxed
         }
-        "believes the event" => With::<Honest, Believes>::new,
-        "an action that forgets in undo" => With::<ForgetsDescription, Sound>::new,
-        "an action that cannot undo twice" => With::<FailsToUndoTwice, Sound>::new,
-        "a responder with an undeclared call" => With::<Honest, LooksAround>::new,
-        "a responder that reads only page one" => With::<Honest, ReadsOnePage>::new,
+        "believes the event" => With::<Honest, Believes>::boxed,
+        "an action that forgets in undo" => With::<ForgetsDescription, Sound>::boxed,
+        "an action that cannot undo twice" => With::<FailsToUndoTwice, Sound>::boxed,
+        "a responder with an undeclared call" => With::<Honest, LooksAround>::boxed,
+        "a responder that reads only page one" => With::<Honest, ReadsOnePage>::boxed,
         other => panic!("`{other}` is not there"),
     }
 }
@@ -294,20 +294,32 @@ fn specimen(name: &str) -> Make {
 async fn run(bench: &Bench<'_>, law: Law) -> std::result::Result<(), Broken> {
     let tally = &mut Tally::default();
     match law {
-        Law::Retry => responder::retry(bench, tally).await,
-        Law::SdkRetry => responder::sdk_retry(bench, tally).await,
-        Law::Refusals => responder::refusals(bench, tally).await,
-        Law::CrashDelivery => responder::next_delivery(bench, tally).await,
-        Law::CrashSweep => responder::sweep(bench, tally).await,
-        Law::TwoDeliveries => responder::two_deliveries(bench, 0..25, tally).await,
-        Law::TwoEvents => responder::two_events(bench, 0..20, tally).await,
-        Law::Redelivery => responder::redelivery(bench, tally).await,
-        Law::AlreadyRight => responder::already_right(bench, tally).await,
-        Law::Modes => responder::modes(bench, tally).await,
-        Law::UndoPartial => responder::partial(bench, tally).await,
-        Law::UndoInterrupted => responder::interrupted(bench, tally).await,
-        Law::PageTwo => responder::page_two(bench, tally).await,
-        _ => responder::declared(bench, tally).await,
+        Law::Retry => Box::pin(responder::retry(bench, tally)).await,
+        Law::SdkRetry => Box::pin(responder::sdk_retry(bench, tally)).await,
+        Law::Refusals => Box::pin(responder::refusals(bench, tally)).await,
+        Law::CrashDelivery => Box::pin(responder::next_delivery(bench, tally)).await,
+        Law::CrashSweep => Box::pin(responder::sweep(bench, tally)).await,
+        Law::TwoDeliveries => Box::pin(responder::two_deliveries(bench, 0..25, tally)).await,
+        Law::TwoEvents => Box::pin(responder::two_events(bench, 0..20, tally)).await,
+        Law::Redelivery => Box::pin(responder::redelivery(bench, tally)).await,
+        Law::AlreadyRight => Box::pin(responder::already_right(bench, tally)).await,
+        Law::Modes => Box::pin(responder::modes(bench, tally)).await,
+        Law::UndoPartial => Box::pin(responder::partial(bench, tally)).await,
+        Law::UndoInterrupted => Box::pin(responder::interrupted(bench, tally)).await,
+        Law::PageTwo => Box::pin(responder::page_two(bench, tally)).await,
+        Law::Declared => Box::pin(responder::declared(bench, tally)).await,
+        Law::LooksOnly
+        | Law::Satisfies
+        | Law::AgainIdle
+        | Law::Restores
+        | Law::UndoAgainIdle
+        | Law::ReadsBack
+        | Law::ErrorClass
+        | Law::Repeats
+        | Law::NoFalseSuccess
+        | Law::PartialUndone
+        | Law::Used
+        | Law::Beside => panic!("`{law}` is a law of actions"),
     }
 }
 
@@ -323,23 +335,25 @@ async fn all_caught(from: usize, to: usize) {
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
-/// What the specimens are wrapped in breaks none of the laws.
+/// What the specimens are wrapped in breaks none of the laws that cost little.
 #[tokio::test]
 async fn the_wrapper_of_the_specimens_is_sound() {
-    let scene = Scene::new().await.unwrap();
-    let sound = Opened { name: "a wrapped ssh-access", responder: With::<Honest, Sound>::new };
-    let bench = Bench::new(&scene, &sound);
-    for law in [
-        Law::Refusals,
+    let sound = Opened { name: "a wrapped ssh-access", responder: With::<Honest, Sound>::boxed };
+    // The sweep comes first: it would find what the refusals leave unfinished.
+    let laws = [
         Law::CrashSweep,
+        Law::UndoPartial,
         Law::Redelivery,
         Law::AlreadyRight,
         Law::Modes,
-        Law::UndoPartial,
         Law::PageTwo,
         Law::Declared,
-    ] {
-        run(&bench, law).await.unwrap_or_else(|broken| panic!("{broken}"));
+        Law::Refusals,
+    ];
+    let scene = Scene::new().await.unwrap();
+    for law in laws {
+        let kept = run(&Bench::new(&scene, &sound), law).await;
+        kept.unwrap_or_else(|broken| panic!("{broken}"));
     }
 }
 
