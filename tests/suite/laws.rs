@@ -6,11 +6,16 @@ mod ssh; // the canonical scenario of ssh-access
 
 use backstop_testkit::laws::{Broken, Tally};
 
-/// How many orders of two deliveries are tried: so many, or what a deeper run asks for.
+/// How many seeds a deeper run asks for, if this is one: `BACKSTOP_CHAOS=200`. It also tries every
+/// law of responders on a plan of two steps.
 #[expect(clippy::disallowed_methods, reason = "a deeper run asks for more")]
+fn deeper() -> Option<u64> {
+    std::env::var("BACKSTOP_CHAOS").ok().and_then(|text| text.parse().ok())
+}
+
+/// The seeds of the orders that are tried: so many, or what a deeper run asks for.
 fn seeds(usual: u64) -> std::ops::Range<u64> {
-    let asked = std::env::var("BACKSTOP_SEEDS").ok().and_then(|text| text.parse().ok());
-    0..asked.unwrap_or(usual)
+    0..deeper().unwrap_or(usual)
 }
 
 /// Prints what was run, and fails with the law that is broken.

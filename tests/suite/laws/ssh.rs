@@ -15,16 +15,30 @@ use ssh_access::SshAccess;
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) name: &'static str,
+    /// Where the rules that one call opens let SSH in from: one step each.
+    pub(super) sources: &'static [&'static str],
     pub(super) responder: fn() -> Box<dyn Responder<Account>>,
 }
 
-pub(super) const SSH_ACCESS: Opened =
-    Opened { name: "ssh-access", responder: || Box::new(SshAccess) };
+pub(super) const ONE: &[&str] = &["0.0.0.0/0"];
 
-async fn open(scene: &Scene, group: &str, source: &str) -> Result<Value> {
-    let allow = Allow { description: Some("it's \"ours\""), ..Allow::tcp(22, source) };
-    let rule = scene.allow(group, allow).await?;
-    Ok(scene.recorded().authorized(group, &[rule]))
+const SSH_ACCESS: Opened =
+    Opened { name: "ssh-access", sources: ONE, responder: || Box::new(SshAccess) };
+
+/// The same with a plan of two steps: there is more that can be done by half.
+const TWO_STEPS: Opened = Opened {
+    name: "ssh-access, two steps",
+    sources: &["0.0.0.0/0", "128.0.0.0/1"],
+    responder: || Box::new(SshAccess),
+};
+
+async fn open(scene: &Scene, group: &str, sources: &[&str]) -> Result<Value> {
+    let mut rules = Vec::new();
+    for source in sources {
+        let allow = Allow { description: Some("it's \"ours\""), ..Allow::tcp(22, source) };
+        rules.push(scene.allow(group, allow).await?);
+    }
+    Ok(scene.recorded().authorized(group, &rules))
 }
 
 #[async_trait]
@@ -39,21 +53,32 @@ impl Scenario for Opened {
 
     async fn violate(&self, scene: &Scene, others: usize) -> Result<Violated> {
         let group = Group::new(scene, others).await?;
-        let event = open(scene, &group.id, "0.0.0.0/0").await?;
+        let event = open(scene, &group.id, self.sources).await?;
         Ok(Violated { thing: Box::new(group), event })
     }
 
     async fn violate_again(&self, scene: &Scene, first: &Violated) -> Result<Value> {
         let group = first.event.pointer("/detail/requestParameters/groupId");
-        open(scene, group.and_then(Value::as_str).unwrap_or_default(), "::/0").await
+        open(scene, group.and_then(Value::as_str).unwrap_or_default(), &["::/0"]).await
     }
 }
 
-/// Runs some laws on the scenario, in an account of its own.
-async fn obeys(laws: impl AsyncFnOnce(&Bench<'_>, &mut Tally) -> Result<(), Broken>) -> Tally {
+/// Runs some laws on the scenario, in an account of its own; in a deeper run on both.
+async fn obeys(laws: impl AsyncFn(&Bench<'_>, &mut Tally) -> Result<(), Broken>) -> Tally {
+    let tally = obeys_in(&SSH_ACCESS, &laws).await;
+    if super::deeper().is_some() {
+        obeys_in(&TWO_STEPS, &laws).await;
+    }
+    tally
+}
+
+async fn obeys_in(
+    scenario: &Opened,
+    laws: impl AsyncFn(&Bench<'_>, &mut Tally) -> Result<(), Broken>,
+) -> Tally {
     let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
-    let kept = Box::pin(laws(&Bench::new(&scene, &SSH_ACCESS), &mut tally)).await;
-    super::verdict("ssh-access", kept, &tally);
+    let kept = Box::pin(laws(&Bench::new(&scene, scenario), &mut tally)).await;
+    super::verdict(scenario.name, kept, &tally);
     tally
 }
 
@@ -71,7 +96,7 @@ async fn the_retries_of_the_sdk_get_over_what_passes() {
 
 #[tokio::test]
 async fn every_call_may_be_refused_and_nothing_is_silent() {
-    let tally = obeys(responder::refusals).await;
+    let tally = obeys_in(&TWO_STEPS, responder::refusals).await;
     assert!(tally.cases(Law::Refusals) >= 10, "the refusals were not injected");
 }
 
@@ -89,13 +114,13 @@ async fn the_process_may_die_at_every_call_and_the_sweep_resumes() {
 
 #[tokio::test]
 async fn two_deliveries_at_once_contain_once_in_any_order() {
-    obeys(async |bench, tally| responder::two_deliveries(bench, super::seeds(25), tally).await)
+    obeys(async |bench, tally| responder::two_deliveries(bench, super::seeds(20), tally).await)
         .await;
 }
 
 #[tokio::test]
 async fn two_events_at_once_end_as_one_after_the_other() {
-    obeys(async |bench, tally| responder::two_events(bench, super::seeds(20), tally).await).await;
+    obeys(async |bench, tally| responder::two_events(bench, super::seeds(15), tally).await).await;
 }
 
 #[tokio::test]
@@ -128,7 +153,8 @@ async fn what_must_change_nothing_does_not_and_every_call_is_declared() {
 
 #[tokio::test]
 async fn what_stopped_anywhere_can_be_taken_back() {
-    obeys(responder::partial).await;
+    let tally = obeys_in(&TWO_STEPS, responder::partial).await;
+    assert!(tally.cases(Law::UndoPartial) >= 15, "the crashes were not injected");
 }
 
 #[tokio::test]

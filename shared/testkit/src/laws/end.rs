@@ -21,6 +21,7 @@ pub struct End {
     /// - the wording of a step's `detail` and of the `reason`: a resumption may say more;
     /// - how often an entry other than `Closed` was written: a repetition notes that it resumed;
     /// - `contained_at`, which is the time of an answer, and an answer may be lost;
+    /// - the order among the steps of one action: it is that of the ids that AWS gave;
     /// - the number of an OpsItem: that there is one is compared.
     pub state: Value,
     /// The mutating calls that AWS carried out, by name.
@@ -71,13 +72,14 @@ impl End {
         Ok(Self { state, changes, notices, outcomes })
     }
 
-    /// Forgets that an incident closed as `failed` on its way. Says whether one did.
+    /// Forgets that an incident closed as `failed` or `partial` on its way. Says whether one did.
     pub(super) fn forget_failures(&mut self) -> bool {
         let incidents = self.state.get_mut("incidents").and_then(Value::as_array_mut);
         let mut failed = false;
         for incident in incidents.into_iter().flatten() {
             let closed = incident.get_mut("closed").and_then(Value::as_object_mut);
-            failed |= closed.is_some_and(|closed| closed.remove("failed").is_some());
+            let Some(closed) = closed else { continue };
+            failed |= closed.remove("failed").is_some() | closed.remove("partial").is_some();
         }
         failed
     }
@@ -127,7 +129,7 @@ fn difference(path: &str, one: &Value, other: &Value) -> String {
 
 fn of(incident: &Incident, fights: &Value) -> Value {
     let header = &incident.header;
-    let steps: Vec<Value> = incident
+    let mut steps: Vec<Value> = incident
         .steps
         .iter()
         .map(|step| {
@@ -143,6 +145,10 @@ fn of(incident: &Incident, fights: &Value) -> Value {
             })
         })
         .collect();
+    // Steps of one action on several things come in the order of the ids that AWS gave.
+    for alike in steps.chunk_by_mut(|a, b| a.get("action") == b.get("action")) {
+        alike.sort_by_cached_key(Value::to_string);
+    }
     let closed = |outcome: Outcome| {
         let same = |entry: &&backstop_core::incident::Entry| matches!(entry.change, Change::Closed { outcome: o, .. } if o == outcome);
         incident.entries.iter().filter(same).count()

@@ -23,7 +23,7 @@ use super::actions::{
     FailsToUndoTwice, Flaw, Flawed, ForgetsDescription, Honest, Pretends, SwallowsLoss, first_page,
 };
 use super::caught;
-use crate::laws::ssh::Opened;
+use crate::laws::ssh::{ONE, Opened};
 
 /// How it decides, if not as the real one does.
 #[async_trait]
@@ -328,7 +328,8 @@ async fn all_caught(from: usize, to: usize) {
     let mut missed = Vec::new();
     for &(name, law) in &CATCHES[from..to] {
         let scene = Scene::new().await.unwrap();
-        let broken = Opened { name: "a broken ssh-access", responder: specimen(name) };
+        let broken =
+            Opened { name: "a broken ssh-access", sources: ONE, responder: specimen(name) };
         let kept = run(&Bench::new(&scene, &broken), law).await;
         missed.extend(caught(name, law, kept).err());
     }
@@ -338,11 +339,12 @@ async fn all_caught(from: usize, to: usize) {
 /// What the specimens are wrapped in breaks none of the laws that cost little.
 #[tokio::test]
 async fn the_wrapper_of_the_specimens_is_sound() {
-    let sound = Opened { name: "a wrapped ssh-access", responder: With::<Honest, Sound>::boxed };
-    // The sweep comes first: it would find what the refusals leave unfinished.
+    let sound = Opened {
+        name: "a wrapped ssh-access",
+        sources: ONE,
+        responder: With::<Honest, Sound>::boxed,
+    };
     let laws = [
-        Law::CrashSweep,
-        Law::UndoPartial,
         Law::Redelivery,
         Law::AlreadyRight,
         Law::Modes,

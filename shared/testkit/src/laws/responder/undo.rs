@@ -68,7 +68,7 @@ async fn taken_back(bench: &Bench<'_>, case: &Case, name: &str, minutes: i64) ->
 /// An undo whose calls never arrive, lose their answer, or whose process dies: repeated, it ends
 /// restored once, and people are told, by the repetition or by the sweep.
 ///
-/// An attempt that fails says so: it closes as `failed` and tells people, which the run without a
+/// An attempt that fails says so: it closes as `failed`, or as `partial` between two steps, and tells people, which the run without a
 /// fault does not; that one more notice is let pass. The number of mutating calls is not compared: an undo is idempotent and may be repeated. That
 /// it restored once is seen in live state.
 ///
