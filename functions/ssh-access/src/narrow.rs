@@ -136,6 +136,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use backstop_core::net::AddressSet;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::exposure::{Exposure, Origin};
@@ -277,5 +278,80 @@ mod tests {
             }
         }
         assert_eq!(full(&rules, 1), None, "the other family is counted apart");
+    }
+
+    /// Ports of few values, so that ranges meet, touch and are the same.
+    fn ranges() -> impl Strategy<Value = Vec<(i32, i32, bool)>> {
+        let port = prop_oneof![Just(0), 19i32..26, Just(443), Just(65535)];
+        let range = (port.clone(), port, any::<bool>())
+            .prop_map(|(a, b, other)| (a.min(b), a.max(b), other));
+        prop::collection::vec(range, 1..7)
+    }
+
+    /// Whether a rule among `rules` admits TCP `port` from `source`.
+    fn admits(rules: &[Rule], port: i32, source: &Source) -> bool {
+        let at = |rule: &Rule| {
+            rule.source == *source && rule.from_port <= Some(port) && Some(port) <= rule.to_port
+        };
+        rules.iter().any(at)
+    }
+
+    proptest! {
+        /// Whatever ranges a group holds: only port 22 closes, nothing opens, nobody is cut off on
+        /// the way, and EC2 is never asked for a rule that is there already.
+        #[test]
+        fn r2_1a_narrowing_takes_port_22_and_nothing_else(ranges in ranges()) {
+            let source = |other: bool| if other { "198.51.100.0/24" } else { "0.0.0.0/0" };
+            let mut rules: Vec<LiveRule> = Vec::new();
+            for (n, (from, to, other)) in ranges.into_iter().enumerate() {
+                let rule = live(&format!("r{n}"), from, to, source(other));
+                if !rules.iter().any(|there| there.rule.admits_same(&rule.rule)) {
+                    rules.push(rule);
+                }
+            }
+            let is_range = |rule: &&LiveRule| {
+                let ports = rule.rule.from_port.zip(rule.rule.to_port);
+                ports.is_some_and(|(from, to)| from <= 22 && 22 <= to && from != to)
+            };
+            let opened: Vec<Open> = rules.iter().filter(is_range).map(opened).collect();
+            let before: Vec<Rule> = rules.iter().map(|live| live.rule.clone()).collect();
+            let mut now = rules.clone();
+            for change in chains(&opened, &rules).into_iter().flatten() {
+                let at = |id: &str, now: &[LiveRule]| now.iter().position(|r| r.id == id).unwrap();
+                let adds = match &change {
+                    Change::Add { rule, .. } | Change::Shrink { rule, .. } => Some(rule.clone()),
+                    Change::Drop { .. } => None,
+                };
+                if let Some(rule) = &adds {
+                    let there = now.iter().any(|live| live.rule.admits_same(rule));
+                    prop_assert!(!there, "EC2 would refuse {} twice", rule.words());
+                }
+                match change {
+                    Change::Add { from, rule } => {
+                        let id = format!("{}+", from.id);
+                        now.push(LiveRule { id, rule, ..from.clone() });
+                    }
+                    Change::Shrink { from, rule } => {
+                        let at = at(&from.id, &now);
+                        now[at].rule = rule;
+                    }
+                    Change::Drop { from } => {
+                        let at = at(&from.id, &now);
+                        now.remove(at);
+                    }
+                }
+                let then: Vec<Rule> = now.iter().map(|live| live.rule.clone()).collect();
+                for from in [source(true), source(false)].map(|s| Source::CidrIpv4(s.into())) {
+                    for port in [0, 1, 18, 19, 20, 21, 23, 24, 25, 26, 442, 443, 444, 65535] {
+                        let (was, is) = (admits(&before, port, &from), admits(&then, port, &from));
+                        prop_assert_eq!(was, is, "port {} from {:?}", port, from);
+                    }
+                }
+            }
+            for live in now.iter().filter(|live| live.rule.from_port != live.rule.to_port) {
+                let range = (live.rule.from_port.unwrap(), live.rule.to_port.unwrap());
+                prop_assert!(!(range.0..=range.1).contains(&22), "{} is left", live.rule.words());
+            }
+        }
     }
 }

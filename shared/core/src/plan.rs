@@ -317,7 +317,9 @@ pub fn release(
         .collect();
     let unmet = steps.iter().filter(|s| released.contains(&s.n)).find_map(|step| {
         let needs = step.needs.filter(|needs| !released.contains(needs))?;
-        let done = steps.iter().any(|s| s.n == needs && s.is_done());
+        // One whose call was answered is looked at before this one runs.
+        let done = |s: &StepRecord| s.is_done() || s.status == StepStatus::Applied;
+        let done = steps.iter().any(|s| s.n == needs && done(s));
         (!done).then_some((step.n, needs))
     });
     if let Some((step, needs)) = unmet {
@@ -480,6 +482,7 @@ mod tests {
         for (status, allowed) in [
             (StepStatus::Verified, true),
             (StepStatus::Satisfied, true),
+            (StepStatus::Applied, true),
             (StepStatus::Failed, false),
             (StepStatus::Undone, false),
         ] {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use backstop_actions::ec2::{Authorize, Revoke, rules_of};
+use backstop_actions::ec2::{Authorize, Modify, Revoke, rules_of};
 use backstop_aws::Account;
 use backstop_core::action::Action;
+use backstop_core::net::PortRange;
 use backstop_core::responder::Responder;
 use backstop_testkit::Scene;
 use backstop_testkit::laws::action::{self, Case, Fresh};
@@ -97,6 +98,25 @@ fn authorize(
     })
 }
 
+/// A case of modify: the rule keeps its source and gets other ports.
+fn modify(
+    name: &str,
+    ports: (i32, i32),
+    from: From,
+    tags: &'static [(&'static str, &'static str)],
+) -> Case<Modify> {
+    Case::new(name, move |scene, others| {
+        Box::pin(async move {
+            let (group, id) = opened(scene, others, ("tcp", Some(ports), from), tags).await?;
+            let rules = rules_of(&scene.account, &group.id).await?;
+            let rule = rules.into_iter().find(|r| r.id == id).context("no such rule")?.rule;
+            let to = rule.with_ports(PortRange::new(20, 21).context("no range")?);
+            let action = Modify::new(scene.id(), REGION, &group.id, &id, &to);
+            Ok(Fresh { action, thing: Box::new(group) })
+        })
+    })
+}
+
 const SSH: Ports = Some((22, 22));
 const TAGS: &[(&str, &str)] = &[("team", "edge & \"core\""), ("empty", "")];
 
@@ -130,6 +150,15 @@ fn authorizes() -> Vec<Case<Authorize>> {
     ]
 }
 
+fn modifies() -> Vec<Case<Modify>> {
+    vec![
+        modify("IPv4, description, tags", (20, 25), From::Range("0.0.0.0/0"), TAGS),
+        modify("IPv6", (0, 65535), From::Range("2001:db8::/32"), &[]),
+        modify("prefix list", (20, 25), From::PrefixList, &[]),
+        modify("security group", (20, 22), From::Group, &[]),
+    ]
+}
+
 /// Every law on an action: what needs no fault on every case, behind a page of others on the first,
 /// every fault and every crash on the first two.
 async fn all<A: Action<Account>>(
@@ -151,14 +180,24 @@ async fn all<A: Action<Account>>(
 }
 
 /// The actions that have cases here. One line per action, and one test.
-const WITH_CASES: &[&str] =
-    &[<Revoke as Action<Account>>::NAME, <Authorize as Action<Account>>::NAME];
+const WITH_CASES: &[&str] = &[
+    <Revoke as Action<Account>>::NAME,
+    <Modify as Action<Account>>::NAME,
+    <Authorize as Action<Account>>::NAME,
+];
 
 #[tokio::test]
 async fn revoke_obeys_every_law() {
     let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
     let kept = all(&scene, &revokes(), &mut tally).await;
     super::verdict("ec2.security-group-rule.revoke/1", kept, &tally);
+}
+
+#[tokio::test]
+async fn modify_obeys_every_law() {
+    let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
+    let kept = all(&scene, &modifies(), &mut tally).await;
+    super::verdict("ec2.security-group-rule.modify/1", kept, &tally);
 }
 
 #[tokio::test]

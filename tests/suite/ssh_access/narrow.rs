@@ -281,6 +281,106 @@ async fn r2_1a_an_undo_whose_answer_was_lost_ends_when_it_is_sent_again() {
     assert_eq!(scene.rules(&group).await.unwrap(), [WIDE]);
 }
 
+/// An attended engine over a connection with faults.
+fn faulty(scene: &Scene) -> (Machine, Faults) {
+    let faults = Faults::around(scene.connection.http());
+    let connection = scene.connection.clone().with_http(faults.client());
+    let how = How::default().attended();
+    let machine = Machine::over(Box::new(ssh_access::SshAccess), scene, &connection, &how).unwrap();
+    machine.clock.forward(jiff::SignedDuration::from_mins(1));
+    (machine, faults)
+}
+
+/// Sends the order with the n-th call going wrong, then again and again, as a person and the sweep
+/// would, until nothing is left to do. Says how many calls the first attempt made.
+async fn insist(
+    scene: &Scene,
+    incident: &Reported,
+    order: &Value,
+    n: usize,
+    fault: Fault,
+) -> usize {
+    let (machine, faults) = faulty(scene);
+    faults.fail(n, fault);
+    drop(faults.until_death(Box::pin(machine.invoke(order))).await);
+    let made = faults.made().len();
+    let unattended = machine_of(scene);
+    let undoing = order.pointer("/backstop/undo").is_some();
+    for minutes in [2, 4, 6] {
+        let (again, _) = faulty(scene);
+        again.clock.forward(jiff::SignedDuration::from_mins(minutes));
+        let header = again.engine.journal.show(&incident.id).await.unwrap().header;
+        let mut order = order.clone();
+        if !undoing {
+            order["backstop"]["approve"]["plan_hash"] = json!(header.plan_hash);
+        }
+        drop(again.invoke(&order).await);
+        unattended.clock.forward(jiff::SignedDuration::from_mins(3));
+        unattended.invoke(&json!({ "backstop": { "sweep": {} } })).await.unwrap();
+    }
+    made
+}
+
+fn machine_of(scene: &Scene) -> Machine {
+    let machine = machine(scene, &How::default()).unwrap();
+    machine.clock.forward(jiff::SignedDuration::from_mins(1));
+    machine
+}
+
+const FAULTS: [Fault; 4] = [Fault::Before, Fault::After, Fault::DiesBefore, Fault::DiesAfter];
+
+#[tokio::test]
+async fn r2_1a_a_narrowing_may_stop_at_every_call_and_ends_narrowed() {
+    let scene = Scene::new().await.unwrap();
+    let mut cases = 0;
+    for fault in FAULTS {
+        let mut n = 0;
+        loop {
+            let case = format!("approve: {fault:?} at call {n}");
+            let (group, _, incident) = held(&scene, &format!("a{n}-{fault:?}")).await;
+            let made = insist(&scene, &incident, &approve(&incident, &json!({})), n, fault).await;
+            let after = machine_of(&scene).engine.journal.show(&incident.id).await.unwrap();
+            let reason = &after.header.reason;
+            let steps: Vec<_> = after.steps.iter().map(|s| (s.status, s.detail.clone())).collect();
+            let reason = format!("{reason} {steps:?}");
+            assert_eq!(scene.rules(&group).await.unwrap(), NARROWED, "{case}: {reason}");
+            assert_eq!(after.header.outcome, Some(Outcome::Contained), "{case}: {reason}");
+            if made <= n {
+                break;
+            }
+            (n, cases) = (n + 1, cases + 1);
+        }
+    }
+    println!("narrowing: {cases} (call × fault) cases");
+    assert!(cases >= 40, "the faults were not injected");
+}
+
+#[tokio::test]
+async fn r2_1a_an_undo_of_a_narrowing_may_stop_at_every_call_and_ends_undone() {
+    let scene = Scene::new().await.unwrap();
+    let mut cases = 0;
+    for fault in FAULTS {
+        let mut n = 0;
+        loop {
+            let case = format!("undo: {fault:?} at call {n}");
+            let (group, _, incident) = held(&scene, &format!("u{n}-{fault:?}")).await;
+            let order = approve(&incident, &json!({}));
+            one(faulty(&scene).0.invoke(&order).await.unwrap()).unwrap();
+            let made = insist(&scene, &incident, &undo(&incident, &json!({})), n, fault).await;
+            let after = machine_of(&scene).engine.journal.show(&incident.id).await.unwrap();
+            let reason = &after.header.reason;
+            assert_eq!(scene.rules(&group).await.unwrap(), [WIDE], "{case}: {reason}");
+            assert_eq!(after.header.outcome, Some(Outcome::Undone), "{case}: {reason}");
+            if made <= n {
+                break;
+            }
+            (n, cases) = (n + 1, cases + 1);
+        }
+    }
+    println!("undo of a narrowing: {cases} (call × fault) cases");
+    assert!(cases >= 40, "the faults were not injected");
+}
+
 #[tokio::test]
 async fn r2_1a_after_an_undo_nobody_says_that_the_port_is_closed() {
     let scene = Scene::new().await.unwrap();
