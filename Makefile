@@ -35,6 +35,13 @@ test: venv ## all tests, on a local AWS of their own
 	cargo test --locked --workspace --doc --quiet
 	tests/aws/test.sh
 
+# A release is one cargo command that names the functions, without CLI and tests.
+.PHONY: bench
+bench: venv ## every budget, measured on release builds; fails if one is missed
+	cargo build --locked --release -p ssh-access -p backstop-baseline
+	cargo build --locked -p backstop-bench --features harness
+	@tests/aws/with.sh "$(CARGO_TARGET_DIR)/debug/bench" "$(CARGO_TARGET_DIR)/release/ssh-access" "$(CARGO_TARGET_DIR)/release/baseline"
+
 .PHONY: aws
 aws: venv ## a local AWS on PORT (4566) in the foreground, with table, topics and policy ready
 	$(PYTHON) tests/aws/serve.py --port $(PORT) --setup
@@ -62,7 +69,7 @@ invoke: venv ## send EVENT to FN, which `make watch` serves
 .PHONY: lint
 lint: ## formatting and lints
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features backstop-bench/harness -- -D warnings
 
 .PHONY: generate
 generate: ## write the files that are derived from the code
