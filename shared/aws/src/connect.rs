@@ -10,10 +10,12 @@ use aws_config::Region;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::SystemTimeSource;
-use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
@@ -24,6 +26,9 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("../roots/amazon.pem");
 
 /// The longest that one operation may take, its retries included. Shorter than a lease.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The longest that it may take to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Credentials as the environment gives them: no chain, which would cost start-up time and could
 /// find others than the function's own.
@@ -85,10 +90,18 @@ impl Connection {
                 .with_trust_store(roots)
                 .build()
                 .map_err(|e| Error::invalid(format!("cannot trust the CA bundle: {e}")))?;
-            Builder::new()
+            let settings =
+                HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+            let connector = Connector::builder()
+                .connector_settings(settings)
+                .sleep_impl(TokioSleep::new())
                 .tls_provider(Provider::Rustls(CryptoMode::Ring))
                 .tls_context(tls)
-                .build_https()
+                .build();
+            // The SDK's own client would set TLS up once for each service, throw that away, and
+            // do it again at the first call. This one is ready, and every service gets it.
+            let connector = SharedHttpConnector::new(connector);
+            http_client_fn(move |_, _| connector.clone())
         };
         Ok(Self {
             region: region.to_owned(),
@@ -150,7 +163,7 @@ impl Connection {
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(OPERATION_TIMEOUT)
             .operation_attempt_timeout(Duration::from_secs(5))
-            .connect_timeout(Duration::from_secs(3))
+            .connect_timeout(CONNECT_TIMEOUT)
             .build();
         let mut retries = RetryConfig::standard().with_max_attempts(self.attempts);
         if let Some(pause) = self.first_pause {
