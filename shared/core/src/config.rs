@@ -9,6 +9,7 @@
 //! so.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -91,7 +92,7 @@ pub struct Config {
     #[serde(default)]
     pub notify: Notify,
     #[serde(skip)]
-    hash: String,
+    hash: OnceLock<String>,
 }
 
 /// Settings of one responder that replace the global ones.
@@ -153,22 +154,25 @@ impl Config {
             exemptions: t.tables("exemption", |t| Exemption::read(t, &mut ids, now)),
             ssh_access: SshAccess::read(t.table("ssh-access")),
             notify: Notify::read(t.table("notify")),
-            hash: String::new(),
+            hash: OnceLock::new(),
         };
         t.finish();
         config.exemptions.sort_by(|a, b| a.id.cmp(&b.id));
-        match serde_json_canonicalizer::to_vec(&config) {
-            Ok(canonical) => config.hash = ident::sha256(&canonical),
-            Err(e) => notes.add(None, String::new(), format!("it cannot be hashed: {e}"), None),
-        }
         let mistakes = notes.mistakes();
         if mistakes.0.is_empty() { Ok(config) } else { Err(mistakes) }
     }
 
     /// SHA-256, in hexadecimal, of the canonical JSON (RFC 8785) of everything in it. Comments and
     /// order do not count; a default that is written out does not either.
+    ///
+    /// Made when the first plan needs it: it would be a tenth of the start of a function.
     pub fn hash(&self) -> &str {
-        &self.hash
+        self.hash.get_or_init(|| {
+            // Nothing in it cannot be written as JSON. If it ever could not, the other form tells
+            // two policies apart just as well.
+            let canonical = serde_json_canonicalizer::to_vec(self);
+            ident::sha256(&canonical.unwrap_or_else(|_| format!("{self:?}").into_bytes()))
+        })
     }
 
     /// The JSON Schema of the file, for editors and for the documentation.
