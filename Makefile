@@ -73,7 +73,7 @@ lint: ## formatting and lints
 
 .PHONY: generate
 generate: ## write the files that are derived from the code
-	BACKSTOP_BLESS=1 cargo nextest run --locked -p backstop-tests -E 'test(generated)'
+	BACKSTOP_BLESS=1 cargo nextest run --locked --workspace -E 'test(generated)'
 
 .PHONY: docs
 docs: ## the API documentation

@@ -48,15 +48,15 @@ pub(crate) fn chains<'a>(open: &'a [Open], rules: &[LiveRule]) -> Vec<Chain<'a>>
         let Coverage::Range(range) = open.exposure.coverage else { continue };
         let rule = &open.live.rule;
         let same = |first: &Rule| first.source == rule.source && first.protocol == rule.protocol;
-        let chain = match chains.iter_mut().find(|(first, _)| same(first)) {
-            Some((_, chain)) => chain,
-            None => {
-                chains.push((rule, Vec::new()));
-                let Some((_, chain)) = chains.last_mut() else { continue };
-                chain
-            }
-        };
-        chain.extend(narrow(&open.live, range, &mut there));
+        let at = chains.iter().position(|(first, _)| same(first));
+        if at.is_none() {
+            chains.push((rule, Vec::new()));
+        }
+        let last = chains.len().saturating_sub(1);
+        let chain = chains.get_mut(at.unwrap_or(last));
+        if let Some((_, chain)) = chain {
+            chain.extend(narrow(&open.live, range, &mut there));
+        }
     }
     chains.into_iter().map(|(_, chain)| chain).collect()
 }
@@ -258,7 +258,7 @@ mod tests {
         let world = "0.0.0.0/0";
         let wide = live("a", 20, 25, world);
         let opened = [opened(&wide)];
-        let mut rules = vec![wide.clone()];
+        let mut rules = vec![wide];
         let full =
             |rules: &[LiveRule], weight: usize| quota(&chains(&opened, rules), rules, |_| weight);
         for n in 0..58 {

@@ -453,7 +453,7 @@ mod tests {
         let released = |steps: &[StepRecord], option| {
             let choice = Choice {
                 default: "narrow".into(),
-                options: vec![("narrow".into(), "".into()), ("revoke".into(), "".into())],
+                options: vec![("narrow".into(), String::new()), ("revoke".into(), String::new())],
             };
             release(steps, Some(&choice), None, option).unwrap().into_iter().collect::<Vec<_>>()
         };

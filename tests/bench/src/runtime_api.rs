@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::http::{self, Answer, Request};
 
 /// How long the next step of a function may take. Under callgrind it runs some 50 times slower.
-const MOST: Duration = Duration::from_secs(120);
+const MOST: Duration = Duration::from_mins(2);
 
 /// What a function did.
 #[derive(Debug)]

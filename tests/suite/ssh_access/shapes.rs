@@ -96,18 +96,18 @@ async fn play(scene: &Scene, shape: &Shape<'_>, names: &BTreeMap<String, String>
     let name = shape.name;
     let group =
         scene.group(&format!("shape {}", name.replace(['/', ':', '+'], "_"))).await.unwrap();
-    let named = |allow: &Allow<'_>| {
+    let source_of = |allow: &Allow<'_>| {
         let id = names.iter().find(|(_, name)| name.as_str() == allow.source).map(|(id, _)| id);
-        id.map_or_else(|| allow.source.to_owned(), |id| id.clone())
+        id.map_or(allow.source, String::as_str).to_owned()
     };
     scene.allow(&group, Allow::tcp(443, "0.0.0.0/0")).await.unwrap();
     for allow in &shape.beside {
-        let source = named(allow);
+        let source = source_of(allow);
         scene.allow(&group, Allow { source: &source, ..*allow }).await.unwrap();
     }
     let mut opened = Vec::new();
     for allow in &shape.opens {
-        let source = if allow.source == "itself" { group.clone() } else { named(allow) };
+        let source = if allow.source == "itself" { group.clone() } else { source_of(allow) };
         opened.push(scene.allow(&group, Allow { source: &source, ..*allow }).await.unwrap());
     }
     let mut names = names.clone();
@@ -305,19 +305,6 @@ async fn r2_1a_the_twelve_shapes() {
 #[tokio::test]
 async fn r2_1a_more_shapes_that_open_port_22() {
     let scene = Scene::new().await.unwrap();
-    let other = scene.group("other").await.unwrap();
-    let halves = scene.prefix_list("v6", &["::/1", "8000::/1"]).await.unwrap();
-    let inside = scene.prefix_list("inside", &["10.0.0.0/8", "192.168.0.0/16"]).await.unwrap();
-    let names = BTreeMap::from([
-        (other, "sg-other".to_owned()),
-        (halves, "pl-halves".to_owned()),
-        (inside, "pl-inside".to_owned()),
-    ]);
-    let held = |name, allow: Allow<'static>, plan: &'static [&'static str]| {
-        let line = plan[0].strip_prefix("approval revoke ").unwrap();
-        let contained: &'static [&'static str] = Vec::leak(sorted(vec![line, HTTPS]));
-        Shape { name, beside: vec![], opens: vec![allow], plan, contained, approved: &[HTTPS] }
-    };
     let shapes = [
         closes(
             "one public address",
@@ -382,6 +369,28 @@ async fn r2_1a_more_shapes_that_open_port_22() {
             }],
             &["auto revoke tcp 22 from 0.0.0.0/0"],
         ),
+    ];
+    play_all(&shapes, &scene, &BTreeMap::new()).await;
+}
+
+/// What is found and waits for a person: from inside, and from lists.
+#[tokio::test]
+async fn r2_1a_more_shapes_that_wait_for_a_person() {
+    let scene = Scene::new().await.unwrap();
+    let other = scene.group("other").await.unwrap();
+    let halves = scene.prefix_list("v6", &["::/1", "8000::/1"]).await.unwrap();
+    let inside = scene.prefix_list("inside", &["10.0.0.0/8", "192.168.0.0/16"]).await.unwrap();
+    let names = BTreeMap::from([
+        (other, "sg-other".to_owned()),
+        (halves, "pl-halves".to_owned()),
+        (inside, "pl-inside".to_owned()),
+    ]);
+    let held = |name, allow: Allow<'static>, plan: &'static [&'static str]| {
+        let line = plan[0].strip_prefix("approval revoke ").unwrap();
+        let contained: &'static [&'static str] = Vec::leak(sorted(vec![line, HTTPS]));
+        Shape { name, beside: vec![], opens: vec![allow], plan, contained, approved: &[HTTPS] }
+    };
+    let shapes = [
         held(
             "internal, shared address space",
             Allow::tcp(22, "100.64.0.0/10"),
