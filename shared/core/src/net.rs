@@ -4,5 +4,5 @@
 mod addresses;
 mod ports;
 
-pub use addresses::{AddressSet, is_public};
+pub use addresses::AddressSet;
 pub use ports::{Coverage, PortRange, Protocol, tcp_coverage};

@@ -30,7 +30,8 @@ pub struct SshAccess {
     /// Launches that may name a key pair: they are a ticket, not a page.
     #[serde(rename = "allowed_key_pair")]
     pub allowed_key_pairs: Vec<AllowedKeyPair>,
-    /// Whether port 22 from internal addresses or corporate networks pages.
+    /// Whether port 22 from internal addresses, corporate networks, security groups in scope or EC2
+    /// Instance Connect pages.
     pub strict_internal: bool,
     /// Security groups of bastions, to be replaced by Session Manager by a date.
     #[serde(rename = "bastion_group")]
@@ -59,7 +60,7 @@ pub struct AllowedKeyPair {
     pub role: Option<String>,
 }
 
-/// A security group of a bastion: its rules are reported and left alone until a date.
+/// A security group of a bastion: until a date its rules are changed only by an approval.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BastionGroup {

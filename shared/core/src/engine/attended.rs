@@ -88,10 +88,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let context =
             self.accounts.open(&candidate.account, &candidate.region, &hand.header().id).await?;
         // Open again: if this stops half-way, the sweep finds it.
-        let header = hand.header_mut();
-        header.outcome = None;
-        header.reported = false;
-        header.told = false;
+        open_again(hand.header_mut());
         let mut counters = self.counters(&hand).await?;
         let ended = self.finish(hand, None, released, &mut counters, &*context, invocation).await?;
         self.reply(vec![ended]).await
@@ -301,11 +298,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             reason: undo.reason.clone(),
         };
         // Open again: if this stops half-way, the sweep finds it and tells people.
-        let header = hand.header_mut();
-        header.outcome = None;
-        header.reported = false;
-        header.told = false;
-        header.aftermath.clear();
+        open_again(hand.header_mut());
         // Nobody remediates the resource while it is being restored.
         let mut fights = self.journal.fights(&record.resource).await?;
         let (limits, now) = (Limits::NONE, self.clock.now());
@@ -354,11 +347,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         };
         hand.note(change, now)?;
         hand.note(Change::StepUndone { step: n, restored: None }, now)?;
-        let header = hand.header_mut();
-        header.outcome = None;
-        header.reported = false;
-        header.told = false;
-        header.aftermath.clear();
+        open_again(hand.header_mut());
         hand.flush(now).await
     }
 
@@ -396,6 +385,15 @@ impl<C: Send + Sync + 'static> Engine<C> {
         found.sort_by_key(|h| std::cmp::Reverse(h.claimed_at));
         Ok(Reply::of(found.iter().map(|h| (h, [].as_slice()))))
     }
+}
+
+/// Opens an ended incident again: if the work on it stops half-way, the sweep finds it and tells
+/// people. What was seen after its last end is no longer so.
+fn open_again(header: &mut Header) {
+    header.outcome = None;
+    header.reported = false;
+    header.told = false;
+    header.aftermath.clear();
 }
 
 /// A time, or a date that means its first moment in UTC.

@@ -37,11 +37,6 @@ static INTERNAL: LazyLock<AddressSet> = LazyLock::new(|| {
     v4.chain(INTERNAL_V6.into_iter().map(IpNet::from)).collect()
 });
 
-/// Whether any address of `net` is public. A range that holds one public address offends whole.
-pub fn is_public(net: &IpNet) -> bool {
-    !AddressSet::from(*net).public().is_empty()
-}
-
 /// A set of IPv4 and IPv6 addresses. The families never mix: `::ffff:10.0.0.0/104` holds no IPv4
 /// address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -172,12 +167,17 @@ mod tests {
 
     use super::*;
 
+    /// Whether any address of a range is public: then it offends whole.
+    fn is_public(net: &IpNet) -> bool {
+        !AddressSet::from(*net).public().is_empty()
+    }
+
     fn set(nets: &[&str]) -> AddressSet {
         nets.iter().map(|net| net.parse::<IpNet>().unwrap()).collect()
     }
 
     /// Every row of the two registries (and multicast), and what we decided about it.
-    const REGISTRIES: [(&str, &str, bool); 49] = [
+    const REGISTRIES: [(&str, &str, bool); 52] = [
         // IANA IPv4 Special-Purpose Address Registry.
         ("0.0.0.0/8", "this network", true),
         ("0.0.0.0/32", "this host on this network", true),
@@ -196,6 +196,7 @@ mod tests {
         ("192.31.196.0/24", "AS112-v4", true),
         ("192.52.193.0/24", "AMT", true),
         ("192.88.99.0/24", "deprecated (6to4 relay anycast)", true),
+        ("192.88.99.2/32", "6a44 relay anycast", true),
         ("192.168.0.0/16", "private use", false),
         ("192.175.48.0/24", "direct delegation AS112 service", true),
         ("198.18.0.0/15", "benchmarking", true),
@@ -215,6 +216,8 @@ mod tests {
         ("2001::/23", "IETF protocol assignments", true),
         ("2001::/32", "Teredo", true),
         ("2001:1::1/128", "port control protocol anycast", true),
+        ("2001:1::2/128", "traversal using relays around NAT anycast", true),
+        ("2001:1::3/128", "DNS-SD service registration anycast", true),
         ("2001:2::/48", "benchmarking", true),
         ("2001:3::/32", "AMT", true),
         ("2001:4:112::/48", "AS112-v6", true),
