@@ -7,6 +7,7 @@ use backstop_testkit::Scene;
 use backstop_testkit::machine::How;
 use backstop_testkit::scene::Allow;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use super::{OPEN, opened};
 use crate::ssh_access::{deliver, machine, one};
@@ -41,7 +42,18 @@ async fn a_refused_containment_is_a_failed_step_and_pages() {
     assert_eq!(incident.steps[0].status, StepStatus::Failed);
     assert!(incident.reason.contains("access denied"), "{}", incident.reason);
     assert_eq!(scene.rules(&group).await.unwrap(), OPEN);
-    assert_eq!(scene.notices(mark).unwrap()[0].0, "page");
+    let (topic, text) = &scene.notices(mark).unwrap()[0];
+    assert_eq!(topic, "page");
+    assert!(text.contains("\"approve\""), "what was refused can be approved: {text}");
+
+    // Once the permission is there, a person releases what was refused.
+    let attended = machine(&scene, &How::default().attended()).unwrap();
+    let approve = json!({ "backstop": { "approve": {
+        "incident": incident.id, "plan_hash": incident.plan_hash, "approved_by": "alice",
+    }}});
+    let done = one(attended.invoke(&approve).await.unwrap()).unwrap();
+    assert_eq!(done.outcome, Some(Outcome::Contained), "{}", done.reason);
+    assert!(scene.rules(&group).await.unwrap().is_empty());
 }
 
 #[tokio::test]
