@@ -43,10 +43,10 @@ async fn group(
     account: &Account,
     memory: &Memory,
 ) -> Result<Assessment<Account>> {
-    let Some(live) = Live::read(account, group_id).await? else {
+    let named = candidate.all("rule_id");
+    let Some(live) = Live::read(account, group_id, named).await? else {
         return Ok(Assessment::Absent(format!("the security group {group_id} is gone")));
     };
-    let named = candidate.all("rule_id");
     let from_event = matches!(candidate.origin, CandidateOrigin::Event { .. });
     let (mut open, others): (Vec<Open>, Vec<Open>) = live
         .open(&memory.config)

@@ -43,7 +43,8 @@ pub(crate) async fn instances(
         .iter()
         .any(|i| config.is_production(&candidate.account, i.vpc.as_deref(), &i.tags));
     let groups: BTreeSet<&String> = launched.iter().flat_map(|i| &i.groups).collect();
-    let read = futures::future::join_all(groups.iter().map(|id| Live::read(account, id))).await;
+    let read =
+        futures::future::join_all(groups.iter().map(|id| Live::read(account, id, &[]))).await;
     let (mut steps, mut any_open, mut incomplete) = (Vec::new(), false, false);
     let mut facts: Vec<String> = keyed.iter().map(|i| key_fact(i)).collect();
     let (mut radius, mut follow_up) = (Vec::new(), Vec::new());

@@ -24,9 +24,12 @@ impl Lists {
     ///
     /// # Errors
     /// What may pass later. A list that is gone, or that may not be read, is unreadable.
-    pub(crate) async fn of(account: &Account, rules: &[LiveRule]) -> Result<Self> {
+    pub(crate) async fn of<'a>(
+        account: &Account,
+        rules: impl IntoIterator<Item = &'a LiveRule>,
+    ) -> Result<Self> {
         let ids: BTreeSet<&String> = rules
-            .iter()
+            .into_iter()
             .filter(|live| coverage(live).is_some())
             .filter_map(|live| match &live.rule.source {
                 Source::PrefixList(id) => Some(id),

@@ -31,11 +31,16 @@ pub(crate) struct Open {
 
 impl Live {
     /// The group of that id, none if it is gone. One round trip; another where a rule for port 22
-    /// names a prefix list.
+    /// names a prefix list. Where rules are named, only their lists are read: no other can change
+    /// what is done about them.
     ///
     /// # Errors
     /// The class of the read that failed.
-    pub(crate) async fn read(account: &Account, group_id: &str) -> Result<Option<Self>> {
+    pub(crate) async fn read(
+        account: &Account,
+        group_id: &str,
+        named: &[String],
+    ) -> Result<Option<Self>> {
         let (group, rules, interfaces) = futures::join!(
             ec2::group(account, group_id),
             ec2::rules_of(account, group_id),
@@ -47,7 +52,8 @@ impl Live {
             Err(error) => return Err(error),
         };
         let rules = rules?;
-        let lists = Lists::of(account, &rules).await?;
+        let meant = |rule: &&LiveRule| named.is_empty() || named.contains(&rule.id);
+        let lists = Lists::of(account, rules.iter().filter(meant)).await?;
         Ok(Some(Self { group, interfaces: interfaces?, rules, lists }))
     }
 

@@ -20,6 +20,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use backstop_core::{Error, Result};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root G2.
 const AMAZON_ROOTS: &[u8] = include_bytes!("../roots/amazon.pem");
@@ -48,6 +50,19 @@ impl std::fmt::Debug for Credentials {
             .field("access_key_id", &self.access_key_id)
             .finish_non_exhaustive()
     }
+}
+
+/// A CA bundle that holds certificates and nothing that is none. The SDK would trust nobody with an
+/// empty one, and panic over a broken one.
+fn checked(bundle: Vec<u8>) -> Result<Vec<u8>> {
+    let hint = "`AWS_CA_BUNDLE` names a file of PEM certificates";
+    let certificates = CertificateDer::pem_slice_iter(&bundle)
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|e| Error::invalid(format!("cannot read the CA bundle: {e}")).hint(hint))?;
+    if certificates.is_empty() {
+        return Err(Error::invalid("the CA bundle holds no certificate").hint(hint));
+    }
+    Ok(bundle)
 }
 
 /// A way to AWS: where, as whom, over what.
@@ -84,8 +99,11 @@ impl Connection {
         let http = if endpoint.is_some_and(|e| e.starts_with("http://")) {
             Builder::new().build_http()
         } else {
-            let roots = TrustStore::empty()
-                .with_pem_certificate(ca_bundle.unwrap_or_else(|| AMAZON_ROOTS.to_vec()));
+            let roots = match ca_bundle {
+                Some(bundle) => checked(bundle)?,
+                None => AMAZON_ROOTS.to_vec(),
+            };
+            let roots = TrustStore::empty().with_pem_certificate(roots);
             let tls = TlsContext::builder()
                 .with_trust_store(roots)
                 .build()
@@ -182,5 +200,25 @@ impl Connection {
             config = config.endpoint_url(endpoint);
         }
         config.build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_bundle_without_certificates_is_refused_and_named() {
+        let broken = b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n".to_vec();
+        for (bundle, said) in [
+            (Vec::new(), "the CA bundle holds no certificate"),
+            (b"no PEM at all".to_vec(), "the CA bundle holds no certificate"),
+            (broken, "cannot read the CA bundle: "),
+        ] {
+            let error = checked(bundle).unwrap_err();
+            assert!(error.to_string().starts_with(said), "{error}");
+            assert!(error.hint_text().is_some());
+        }
+        assert!(checked(AMAZON_ROOTS.to_vec()).is_ok(), "the bundled roots are certificates");
     }
 }

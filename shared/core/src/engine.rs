@@ -96,12 +96,14 @@ struct Ended {
     header: Header,
     /// The steps, also those that the mode did not keep.
     steps: Vec<StepRecord>,
+    /// Whether this invocation put something right, so that a look around is worth it.
+    look: bool,
 }
 
 impl Ended {
     fn of(hand: Hand, unkept: Vec<StepRecord>) -> Self {
         let steps = if hand.steps().is_empty() { unkept } else { hand.steps().to_vec() };
-        Self { header: hand.header().clone(), steps, hand: Some(hand) }
+        Self { header: hand.header().clone(), steps, hand: Some(hand), look: false }
     }
 }
 
@@ -223,6 +225,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 }
             }
         }
+        self.look_around(&mut ended, invocation).await;
         if let Err(error) = self.report(&mut ended).await {
             tracing::error!(class = error.class().name(), %error, "not reported");
             failure = Some(worse(failure, error));

@@ -2,7 +2,8 @@
 //!
 //! The engine decides when and what; a [`Meter`] only passes it on. Once for each time that an
 //! incident ends: not for a redelivery, not when a retry only tells people, and again when an
-//! approval or an undo ends it anew.
+//! approval or an undo ends it anew. A person who does so before the first end was reported
+//! replaces its measure.
 //!
 //! **Times** are counted from the event, and only where they say how fast the response was: in the
 //! unattended lane, the first time that the incident ends, if the record says when the call was

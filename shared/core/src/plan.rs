@@ -226,10 +226,19 @@ pub fn hash<'a>(
     Ok(ident::sha256(&bytes))
 }
 
+/// The options that were chosen: of which something is in force, or all is so.
+fn chosen(steps: &[StepRecord]) -> impl Iterator<Item = &str> {
+    let all = |option: &str| {
+        steps.iter().filter(|s| s.option.as_deref() == Some(option)).all(StepRecord::is_done)
+    };
+    steps
+        .iter()
+        .filter_map(move |s| s.option.as_deref().filter(|option| s.in_force() || all(option)))
+}
+
 /// The steps that count: all of them but those of an option that another was chosen over.
 pub fn counting(steps: &[StepRecord]) -> impl Iterator<Item = &StepRecord> {
-    let chosen = steps.iter().filter(|s| s.is_done() || s.in_force());
-    let chosen: BTreeSet<&str> = chosen.filter_map(|s| s.option.as_deref()).collect();
+    let chosen: BTreeSet<&str> = chosen(steps).collect();
     steps.iter().filter(move |s| {
         s.option.as_deref().is_none_or(|o| chosen.is_empty() || chosen.contains(o))
     })
@@ -237,7 +246,7 @@ pub fn counting(steps: &[StepRecord]) -> impl Iterator<Item = &StepRecord> {
 
 /// The option that has begun, if one has: from then on it is the default.
 pub fn begun(steps: &[StepRecord]) -> Option<&str> {
-    steps.iter().filter(|s| s.is_done() || s.in_force()).find_map(|s| s.option.as_deref())
+    chosen(steps).next()
 }
 
 /// The steps that a person can still release: held, refused, or written ahead and never answered.

@@ -91,7 +91,9 @@ impl<C: Send + Sync + 'static> Engine<C> {
         open_again(hand.header_mut());
         let mut counters = self.counters(&hand).await?;
         let ended = self.finish(hand, None, released, &mut counters, &*context, invocation).await?;
-        self.reply(vec![ended]).await
+        let mut ended = vec![ended];
+        self.look_around(&mut ended, invocation).await;
+        self.reply(ended).await
     }
 
     async fn reply(&self, mut ended: Vec<Ended>) -> Result<Reply> {
@@ -185,17 +187,16 @@ impl<C: Send + Sync + 'static> Engine<C> {
     pub(super) async fn undo(&self, undo: &event::Undo, invocation: &Invocation) -> Result<Reply> {
         let id = Shape::Incident.check(&undo.incident)?;
         let mut hand = self.journal.reopen(id, &self.claimant(invocation)).await?;
-        let statuses = |hand: &Hand| hand.steps().iter().map(|s| s.status).collect::<Vec<_>>();
-        let before = statuses(&hand);
-        let (outcome, told, reported) =
-            (hand.header().outcome, hand.header().told, hand.header().reported);
+        let before = hand.header().clone();
         let done = self.undo_in_hand(&mut hand, undo).await;
         if let Err(error) = &done
-            && statuses(&hand) == before
+            && hand.header().seq == before.seq
         {
             // Refused before anything was changed: it stands as it stood.
             let header = hand.header_mut();
-            (header.outcome, header.told, header.reported) = (outcome, told, reported);
+            (header.outcome, header.told, header.reported) =
+                (before.outcome, before.told, before.reported);
+            header.aftermath = before.aftermath;
             hand.let_go(self.clock.now()).await?;
             return Err(error.clone());
         }
@@ -206,6 +207,9 @@ impl<C: Send + Sync + 'static> Engine<C> {
             Ok(()) => format!("taken back by {who}"),
             Err(error) => format!("{who} could not take all of it back: {error}"),
         };
+        // What was taken back is planned anew by whoever wants it again.
+        let header = hand.header_mut();
+        (header.plan_hash, header.approvable_until) = (None, None);
         hand.close(outcome, &reason, &mut counters.fights, self.clock.now()).await?;
         let reply = self.reply(vec![Ended::of(hand, Vec::new())]).await?;
         done.map(|()| reply)
@@ -221,7 +225,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let begun = |s: &StepRecord| {
             matches!(s.status, StepStatus::Undoing | StepStatus::Undone | StepStatus::UndoFailed)
         };
-        let interrupted = open && hand.steps().iter().any(begun);
+        let running = |s: &StepRecord| {
+            matches!(s.status, StepStatus::Planned | StepStatus::Applying | StepStatus::Applied)
+        };
+        let interrupted =
+            open && hand.steps().iter().any(begun) && !hand.steps().iter().any(running);
         if open && !interrupted {
             return Err(Error::transient(format!(
                 "the incident `{}` is still running",

@@ -114,7 +114,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 hand.let_go(self.clock.now()).await?;
                 return Err(Error::transient("the deadline is too near for the next step"));
             }
-            match self.step(hand, n, held, counters, context, invocation).await {
+            let asked = released.contains(&n);
+            match self.step(hand, n, asked, held, counters, context, invocation).await {
                 Ok(Progress::Next) => {}
                 Ok(Progress::Stopped(limit, reason)) => {
                     // Somebody must know at once that the responder has stopped responding.
@@ -140,10 +141,12 @@ impl<C: Send + Sync + 'static> Engine<C> {
         Ok(stopped)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one step, used once")]
     async fn step(
         &self,
         hand: &mut Hand,
         n: u32,
+        asked: bool,
         held: Option<&str>,
         counters: &mut Counters,
         context: &C,
@@ -159,8 +162,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
             && self.lane == Lane::Unattended
             && !hand.was_resumed()
             && age < FRESH;
-        if !fresh && !self.look_again(hand, n, held, action.as_ref(), context, invocation).await? {
-            return Ok(Progress::Next);
+        if !fresh {
+            let action = action.as_ref();
+            if !self.look_again(hand, n, asked, held, action, context, invocation).await? {
+                return Ok(Progress::Next);
+            }
         }
         let change = Change::StepApplying { step: n };
         let now = self.clock.now();
@@ -204,10 +210,12 @@ impl<C: Send + Sync + 'static> Engine<C> {
     }
 
     /// Looks at the resource again before a step that has waited. Says whether it is still to do.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one step, used once")]
     async fn look_again(
         &self,
         hand: &mut Hand,
         n: u32,
+        asked: bool,
         held: Option<&str>,
         action: &dyn AnyAction<C>,
         context: &C,
@@ -237,9 +245,15 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 record.resource
             )));
         }
-        // The other lane's role could not repeat the call, and no person has asked it to.
-        let ours = self.lane == Lane::Attended
-            || matches!(record.class, Class::Auto | Class::Guarded | Class::Read);
+        // A call that was interrupted is repeated by who was asked for it: a person's by a person,
+        // who names it anew; unattended only what no person had to release (its detail says why).
+        let ours = match self.lane {
+            Lane::Attended => asked,
+            Lane::Unattended => {
+                matches!(record.class, Class::Auto | Class::Guarded | Class::Read)
+                    && record.detail.is_none()
+            }
+        };
         if begun && (!ours || held.is_some()) {
             // A guard that holds now holds what was written ahead and not called, too.
             let reason = match held {

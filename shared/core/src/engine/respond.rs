@@ -301,7 +301,6 @@ impl<C: Send + Sync + 'static> Engine<C> {
     ) -> Result<Ended> {
         let stopped =
             self.execute(&mut hand, released, held, counters, context, invocation).await?;
-        self.look_around(&mut hand, context, invocation).await;
         let now = self.clock.now();
         let mut outcome = crate::incident::outcome(hand.steps());
         let plan_only = match self.lane {
@@ -322,25 +321,35 @@ impl<C: Send + Sync + 'static> Engine<C> {
         header.plan_hash = plan_hash;
         hand.close(outcome, &reason, &mut counters.fights, now).await?;
         tracing::info!(outcome = outcome.name(), reason, "closed");
-        Ok(Ended::of(hand, Vec::new()))
+        let mut ended = Ended::of(hand, Vec::new());
+        ended.look = ended.steps.iter().any(|s| s.containing && s.is_done());
+        Ok(ended)
     }
 
-    /// Looks whether the danger remains by another way, once something was put right: after
-    /// containment, and never in its way.
-    async fn look_around(&self, hand: &mut Hand, context: &C, invocation: &Invocation) {
-        let done = hand.steps().iter().any(|s| s.containing && s.is_done());
-        if !done || !invocation.deadline.allows(self.clock.now()) {
-            return;
-        }
-        let (candidate, memory) = (hand.header().candidate.clone(), self.memory());
-        let lines = match self.responder.aftermath(&candidate, context, &memory).await {
-            Ok(lines) => lines,
-            Err(error) => {
-                tracing::warn!(class = error.class().name(), %error, "not looked around");
-                vec![format!("whether another way in remains could not be read: {error}")]
+    /// Looks whether the danger remains by another way, where something was put right: once
+    /// everything is contained and closed, and only once. Who dies here is still reported.
+    pub(super) async fn look_around(&self, ended: &mut [Ended], invocation: &Invocation) {
+        for one in ended.iter_mut().filter(|one| one.look) {
+            if !invocation.deadline.allows(self.clock.now()) {
+                break;
             }
-        };
-        hand.header_mut().aftermath = lines;
+            let Some(hand) = &mut one.hand else { continue };
+            let candidate = hand.header().candidate.clone();
+            let lines = match self.aftermath(&candidate, &hand.header().id).await {
+                Ok(lines) => lines,
+                Err(error) => {
+                    tracing::warn!(class = error.class().name(), %error, "not looked around");
+                    vec![format!("whether another way in remains could not be read: {error}")]
+                }
+            };
+            hand.header_mut().aftermath = lines;
+            one.header = hand.header().clone();
+        }
+    }
+
+    async fn aftermath(&self, candidate: &Candidate, id: &str) -> Result<Vec<String>> {
+        let context = self.accounts.open(&candidate.account, &candidate.region, id).await?;
+        self.responder.aftermath(candidate, &context, &self.memory()).await
     }
 
     /// Resumes a plan where its last owner stopped.
@@ -379,7 +388,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let before = header.outcome.map_or("unfinished", Outcome::name);
         header.reason = format!("already done: {before}");
         header.outcome = Some(Outcome::Duplicate);
-        Ok(Ended { hand: None, header, steps })
+        Ok(Ended { hand: None, header, steps, look: false })
     }
 
     /// What another function asks for. Nothing in it is trusted but that it points somewhere.
@@ -476,9 +485,8 @@ fn resumed_as(candidate: &Candidate) -> Run {
 /// Why an incident ended so, when no guard says.
 fn why(outcome: Outcome, steps: &[StepRecord]) -> String {
     let failed = plan::counting(steps).find(|s| s.status == StepStatus::Failed);
-    let undoing = |s: &&StepRecord| {
-        matches!(s.status, StepStatus::Undoing | StepStatus::UndoFailed | StepStatus::Undone)
-    };
+    let undoing =
+        |s: &&StepRecord| matches!(s.status, StepStatus::Undoing | StepStatus::UndoFailed);
     if let Some(step) = steps.iter().find(undoing) {
         return format!("an undo was interrupted: step {} is {}", step.n, step.status);
     }
