@@ -391,3 +391,50 @@ async fn r2_1a_after_an_undo_nobody_says_that_the_port_is_closed() {
     let undone = one(attended.invoke(&undo(&done, &json!({}))).await.unwrap()).unwrap();
     assert!(undone.aftermath.is_empty(), "{:?}", undone.aftermath);
 }
+
+#[tokio::test]
+async fn r2_1a_an_approval_runs_only_the_option_that_it_names() {
+    let scene = Scene::new().await.unwrap();
+    let (group, _, incident) = held(&scene, "web").await;
+    let attended = attended(&scene);
+    // The default is throttled before it has any effect; then somebody thinks better of it.
+    scene
+        .local
+        .fail(scene.id(), "ec2", "AuthorizeSecurityGroupIngress", 1, 503, "RequestLimitExceeded")
+        .unwrap();
+    assert!(attended.invoke(&approve(&incident, &json!({}))).await.unwrap_err().is_transient());
+    attended.clock.forward(jiff::SignedDuration::from_mins(1));
+    let order = approve(&incident, &json!({ "option": "revoke" }));
+    let done = one(attended.invoke(&order).await.unwrap()).unwrap();
+    assert_eq!(done.outcome, Some(Outcome::Contained), "{}", done.reason);
+    assert_eq!(statuses(&done), [StepStatus::Held, StepStatus::Held, StepStatus::Verified]);
+    assert!(scene.rules(&group).await.unwrap().is_empty(), "nothing of the other option was run");
+}
+
+#[tokio::test]
+async fn r2_1a_an_undone_plan_is_not_approved_by_its_old_hash() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("web").await.unwrap();
+    let wide = scene.allow(&group, Allow::range(20, 25, "0.0.0.0/0")).await.unwrap();
+    let all = scene.allow(&group, Allow::all("0.0.0.0/0")).await.unwrap();
+    let event = scene.recorded().authorized(&group, &[wide, all]);
+    let incident = deliver(&scene, &How::default(), &event).await.unwrap();
+    let attended = attended(&scene);
+    let narrow: Vec<u32> = incident
+        .steps
+        .iter()
+        .filter(|s| s.option.as_deref() == Some("narrow"))
+        .map(|s| s.n)
+        .collect();
+    let order = approve(&incident, &json!({ "steps": narrow }));
+    let part = one(attended.invoke(&order).await.unwrap()).unwrap();
+    assert_eq!(part.outcome, Some(Outcome::Partial), "{}", part.reason);
+    let undone = one(attended.invoke(&undo(&part, &json!({}))).await.unwrap()).unwrap();
+    assert_eq!(undone.plan_hash, None);
+    let mark = scene.mark().unwrap();
+    for with in [json!({}), json!({ "option": "revoke" })] {
+        let refused = attended.invoke(&approve(&part, &with)).await.unwrap_err();
+        assert!(refused.to_string().contains("holds no plan"), "{refused}");
+    }
+    assert!(scene.changes(mark).unwrap().is_empty());
+}
