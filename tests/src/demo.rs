@@ -231,7 +231,7 @@ fn words(change: &Change) -> String {
         Change::StepApplying { step } => format!("step {step} written ahead, the call comes next"),
         Change::StepApplied { step } => format!("step {step} applied"),
         Change::StepVerified { step, .. } => format!("step {step} verified by a fresh describe"),
-        Change::StepFailed { step, reason } => format!("step {step} failed: {reason}"),
+        Change::StepFailed { step, reason, .. } => format!("step {step} failed: {reason}"),
         Change::Approved { by, .. } => format!("approved by {by}"),
         Change::StepUndoing { step, by, .. } => format!("step {step} is taken back by {by}"),
         Change::StepUndone { step, .. } => format!("step {step} taken back"),

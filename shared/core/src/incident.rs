@@ -160,6 +160,9 @@ pub enum Change {
         step: u32,
         /// Why.
         reason: String,
+        /// Whether its call was written ahead and may have been made all the same.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        uncertain: bool,
     },
     /// A person released the held steps.
     Approved {
@@ -393,9 +396,13 @@ pub fn apply(step: &mut StepRecord, change: &Change) -> Result<()> {
             step.after = Some(after.clone());
             step.detail = None;
         }
-        Change::StepHeld { reason, .. }
-        | Change::StepFailed { reason, .. }
-        | Change::StepUndoFailed { reason, .. } => step.detail = Some(reason.clone()),
+        Change::StepFailed { reason, uncertain, .. } => {
+            step.detail = Some(reason.clone());
+            step.uncertain = *uncertain;
+        }
+        Change::StepHeld { reason, .. } | Change::StepUndoFailed { reason, .. } => {
+            step.detail = Some(reason.clone());
+        }
         Change::StepUndone { restored, .. } => step.restored.clone_from(restored),
         Change::Claimed
         | Change::Resumed
@@ -456,6 +463,7 @@ mod tests {
                 option: option.map(Into::into),
                 containing: *containing,
                 needs: None,
+                uncertain: false,
                 resource: String::new(),
                 summary: String::new(),
                 command: String::new(),
@@ -507,7 +515,7 @@ mod tests {
         for change in [
             Change::StepApplying { step: 1 },
             Change::StepApplied { step: 1 },
-            Change::StepFailed { step: 1, reason: String::new() },
+            Change::StepFailed { step: 1, reason: String::new(), uncertain: false },
             Change::StepHeld { step: 1, reason: String::new() },
         ] {
             assert!(next(StepStatus::Verified, &change).is_err(), "{change:?}");

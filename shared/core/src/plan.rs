@@ -128,6 +128,10 @@ pub struct StepRecord {
     /// Whether the call was answered, so that there may be something to take back.
     #[serde(default)]
     pub applied: bool,
+    /// Whether it failed although its call may have been made: somebody changed the resource before
+    /// that could be seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncertain: bool,
     /// Why it failed, or why it is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -165,6 +169,7 @@ impl StepRecord {
             status: StepStatus::Planned,
             after: None,
             applied: false,
+            uncertain: false,
             detail: None,
             restored: None,
         })
@@ -187,8 +192,8 @@ impl StepRecord {
             | StepStatus::Applied
             | StepStatus::Undoing
             | StepStatus::UndoFailed => true,
-            // The call was answered, although its effect was never seen.
-            StepStatus::Failed | StepStatus::Applying => self.applied,
+            // The call was answered, or may have been made, although its effect was never seen.
+            StepStatus::Failed | StepStatus::Applying => self.applied || self.uncertain,
             StepStatus::Held | StepStatus::Planned | StepStatus::Satisfied | StepStatus::Undone => {
                 false
             }
@@ -254,7 +259,7 @@ pub fn begun(steps: &[StepRecord]) -> Option<&str> {
 pub fn waiting(steps: &[StepRecord]) -> impl Iterator<Item = &StepRecord> {
     counting(steps).filter(|s| match s.status {
         StepStatus::Held => true,
-        StepStatus::Failed | StepStatus::Applying => !s.applied,
+        StepStatus::Failed | StepStatus::Applying => !s.in_force(),
         StepStatus::Planned
         | StepStatus::Applied
         | StepStatus::Verified
@@ -364,6 +369,7 @@ mod tests {
             option: option.map(Into::into),
             containing: true,
             needs: None,
+            uncertain: false,
             resource: "arn".into(),
             summary: "change it".into(),
             command: "aws".into(),

@@ -438,3 +438,35 @@ async fn r2_1a_an_undone_plan_is_not_approved_by_its_old_hash() {
     }
     assert!(scene.changes(mark).unwrap().is_empty());
 }
+
+/// The answer of the shrink is lost, and somebody edits the rule before that can be seen.
+#[tokio::test]
+async fn r2_1a_what_may_have_been_made_is_not_pulled_away_from_under() {
+    let scene = Scene::new().await.unwrap();
+    let (machine, faults) = faulty(&scene);
+    let (_, _, base) = held(&scene, "base").await;
+    faults.clear();
+    machine.clock.forward(jiff::SignedDuration::from_mins(1));
+    machine.invoke(&approve(&base, &json!({}))).await.unwrap();
+    let at = faults.made().iter().position(|call| call == "ModifySecurityGroupRules").unwrap();
+
+    let (group, id, incident) = held(&scene, "lost").await;
+    machine.clock.forward(jiff::SignedDuration::from_mins(1));
+    faults.fail(at, Fault::After);
+    machine.invoke(&approve(&incident, &json!({}))).await.unwrap_err();
+    faults.clear();
+    assert_eq!(scene.rules(&group).await.unwrap(), NARROWED, "it was made");
+    scene.modify(&group, &id, (19, 21), "0.0.0.0/0").await.unwrap();
+    let sweep = machine_of(&scene);
+    sweep.clock.forward(jiff::SignedDuration::from_mins(5));
+    sweep.invoke(&json!({ "backstop": { "sweep": {} } })).await.unwrap();
+
+    machine.clock.forward(jiff::SignedDuration::from_mins(10));
+    let refused = machine.invoke(&undo(&incident, &json!({}))).await.unwrap_err();
+    assert!(refused.to_string().contains("step 2 was not taken back"), "{refused}");
+    assert_eq!(
+        scene.rules(&group).await.unwrap(),
+        ["tcp 19-21 from 0.0.0.0/0", NARROWED[1]],
+        "nobody above 22 is cut off"
+    );
+}

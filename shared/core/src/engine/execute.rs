@@ -115,6 +115,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 return Err(Error::transient("the deadline is too near for the next step"));
             }
             let asked = released.contains(&n);
+            let (status, seq) = (hand.step(n)?.status, hand.header().seq);
             match self.step(hand, n, asked, held, counters, context, invocation).await {
                 Ok(Progress::Next) => {}
                 Ok(Progress::Stopped(limit, reason)) => {
@@ -133,7 +134,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 }
                 Err(error) => {
                     tracing::error!(step = n, class = error.class().name(), %error, "step failed");
-                    let change = Change::StepFailed { step: n, reason: error.to_string() };
+                    // It was written ahead before, and nothing was called now: what was called
+                    // then cannot be told any more.
+                    let uncertain = status == StepStatus::Applying && hand.header().seq == seq;
+                    let reason = error.to_string();
+                    let change = Change::StepFailed { step: n, reason, uncertain };
                     hand.note(change, self.clock.now())?;
                 }
             }
