@@ -95,7 +95,7 @@ enum Family {
 /// refuses stays as it is.
 ///
 /// The quota of the account may have been raised, and a prefix list counts as many rules as it may
-/// have entries: `weights` knows that of the lists it has read, others count one.
+/// have entries: `weight` says how many, one where that is not known.
 pub(crate) fn quota(
     chains: &[Chain<'_>],
     rules: &[LiveRule],

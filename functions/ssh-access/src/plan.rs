@@ -207,6 +207,7 @@ fn class(candidate: &Candidate, live: &Live, open: &Open, memory: &Memory) -> (C
         (Class::Approval, against.join("; "))
     }
 }
+
 /// Why a group is not Backstop's to change, if so (spec §3.4 h).
 pub(crate) fn hands_off(live: &Live, account: &str) -> Option<String> {
     let group = &live.group;
@@ -253,4 +254,62 @@ pub(crate) fn blast_radius(interfaces: &[Interface]) -> String {
         instances.len(),
         if names.is_empty() { "none of an instance".to_owned() } else { names.join(", ") }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use backstop_actions::ec2::Group;
+
+    use super::*;
+    use crate::lists::Lists;
+
+    const OURS: &str = "111111111111";
+
+    /// Why a group is left alone, where all but what is named is ordinary.
+    fn left_alone(name: &str, owner: Option<&str>, tag: Option<&str>, kind: &str) -> String {
+        let tags = tag.map(|key| (key.to_owned(), "x".to_owned()));
+        let live = Live {
+            group: Group {
+                id: "sg-0001".into(),
+                name: name.into(),
+                owner: owner.map(Into::into),
+                vpc: None,
+                tags: tags.into_iter().collect(),
+            },
+            interfaces: vec![Interface {
+                id: "eni-0001".into(),
+                instance: None,
+                kind: kind.into(),
+                groups: BTreeSet::new(),
+                vpc: None,
+                tags: BTreeMap::new(),
+            }],
+            rules: Vec::new(),
+            lists: Lists::default(),
+        };
+        hands_off(&live, OURS).unwrap_or_default()
+    }
+
+    #[test]
+    fn r2_1a_groups_that_are_not_ours_to_change() {
+        let (ours, plain) = (Some(OURS), "interface");
+        let endpoint = "ec2_instance_connect_endpoint";
+        for (why, said) in [
+            (left_alone("web", ours, None, plain), ""),
+            (left_alone("d-web", ours, None, plain), ""),
+            (left_alone("web", Some("222222222222"), None, plain), "owned by the account 2222"),
+            (left_alone("web", None, None, plain), "EC2 does not say who owns the group"),
+            (left_alone("web", ours, Some("aws:eks:cluster-name"), plain), "managed by EKS"),
+            (left_alone("web", ours, Some("eks:cluster-name"), plain), ""), // users may set it
+            (left_alone("eks-remoteAccess-1", ours, None, plain), "one that EKS manages"),
+            (left_alone("eks-cluster-sg-a-1", ours, None, plain), "one that EKS manages"),
+            (left_alone("ElasticMapReduce-master", ours, None, plain), "one that EMR manages"),
+            (left_alone("d-123_controllers", ours, None, plain), "Directory Service manages"),
+            (left_alone("web", ours, None, endpoint), "Connect Endpoint (eni-0001) uses the group"),
+        ] {
+            assert!(why.contains(said) && why.is_empty() == said.is_empty(), "`{why}`: `{said}`");
+        }
+    }
 }

@@ -311,6 +311,49 @@ async fn r2_1a_a_corporate_network_is_a_ticket_and_waits() {
 }
 
 #[tokio::test]
+async fn r2_1a_strict_internal_pages_and_waits_all_the_same() {
+    let scene = Scene::new().await.unwrap();
+    let other = scene.group("other").await.unwrap();
+    let how = How::default().and("[ssh-access]\nstrict_internal = true\n");
+    for source in ["10.0.0.0/8", &other] {
+        for (how, urgency) in [(&How::default(), Urgency::Ticket), (&how, Urgency::Page)] {
+            let group = scene.group(&format!("{urgency} {}", source.len())).await.unwrap();
+            let rule = scene.allow(&group, Allow::tcp(22, source)).await.unwrap();
+            let event = scene.recorded().authorized(&group, &[rule]);
+            let mark = scene.mark().unwrap();
+            let incident = deliver(&scene, how, &event).await.unwrap();
+            assert_eq!(incident.urgency, urgency, "{source}");
+            assert_eq!(incident.outcome, Some(Outcome::Held), "{source}: {}", incident.reason);
+            assert!(scene.changes(mark).unwrap().is_empty(), "{source}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn r2_1a_a_bastions_group_waits_for_a_person_until_its_date() {
+    let scene = Scene::new().await.unwrap();
+    let group = scene.group("bastion").await.unwrap();
+    let how = How::default().and(&format!(
+        "[[ssh-access.bastion_group]]\ngroup_id = \"{group}\"\nuntil = \"2099-01-31\"\n\
+         reason = \"two teams have yet to move\"\n"
+    ));
+    let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let event = scene.recorded().authorized(&group, std::slice::from_ref(&rule));
+    let mark = scene.mark().unwrap();
+    let incident = deliver(&scene, &how, &event).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Held), "{}", incident.reason);
+    assert!(incident.steps[0].reason.contains("on the bastion list until 2099-0"), "{incident:?}");
+    assert_eq!(scene.notices(mark).unwrap()[0].0, "page", "the alert is never suppressed");
+    assert!(scene.changes(mark).unwrap().is_empty());
+
+    // Without the entry, as after its date, it is a group like any other.
+    let mut later = scene.recorded().authorized(&group, &[rule]);
+    later["detail"]["eventID"] = json!("another");
+    let incident = deliver(&scene, &How::default(), &later).await.unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Contained), "{}", incident.reason);
+}
+
+#[tokio::test]
 async fn r2_1a_a_record_that_names_nothing_is_unknown_and_pages() {
     let scene = Scene::new().await.unwrap();
     let group = scene.group("web").await.unwrap();
