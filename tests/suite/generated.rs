@@ -36,7 +36,6 @@ fn is_scenario(name: &str) -> bool {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "how `make generate` asks for the file")]
 fn generated_scenarios_are_fresh() {
     let mut files = Vec::new();
     for folder in ["shared", "functions", "cli", "tests"] {
@@ -61,12 +60,29 @@ fn generated_scenarios_are_fresh() {
         }
     }
     let fresh: String = names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
-    let path = root().join("cli/catalogue/scenarios.txt");
+    fresh_or_written("cli/catalogue/scenarios.txt", &fresh);
+}
+
+/// Compares a kept file with what it is derived from; `make generate` writes it instead.
+#[expect(clippy::disallowed_methods, reason = "how `make generate` asks for the file")]
+fn fresh_or_written(path: &str, fresh: &str) {
+    let file = root().join(path);
     if std::env::var_os("BACKSTOP_BLESS").is_some() {
-        std::fs::write(&path, &fresh).unwrap();
+        std::fs::write(&file, fresh).unwrap();
     }
-    let kept = std::fs::read_to_string(&path).unwrap();
-    assert!(kept == fresh, "cli/catalogue/scenarios.txt is stale; hint: run `make generate`");
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(kept == fresh, "{path} is stale; hint: run `make generate`");
+}
+
+/// What the deployment is made from: synthesis needs no Rust.
+#[test]
+fn generated_manifest_is_fresh() {
+    let answer = std::process::Command::new(crate::process::binary("backstop"))
+        .arg("manifest")
+        .output()
+        .unwrap();
+    assert!(answer.status.success(), "{answer:?}");
+    fresh_or_written("infra/manifest.json", &String::from_utf8(answer.stdout).unwrap());
 }
 
 /// The docs of a responder have these headings, in this order: the catalogue is made from them.

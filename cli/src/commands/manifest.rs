@@ -40,6 +40,27 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
                 .iter()
                 .map(|kind| json!({ "name": kind.name, "permissions": kind.permissions }))
                 .collect();
+            let runbooks: Vec<Value> = manifest
+                .runbooks
+                .iter()
+                .map(|runbook| {
+                    let parameters: Vec<Value> = runbook
+                        .parameters
+                        .iter()
+                        .map(|p| {
+                            json!({
+                                "name": p.name, "title": p.title, "example": p.example,
+                                "shape": p.shape, "pattern": p.shape.pattern(),
+                            })
+                        })
+                        .collect();
+                    json!({
+                        "name": runbook.name, "response": runbook.response,
+                        "title": runbook.title, "parameters": parameters,
+                    })
+                })
+                .collect();
+            object.insert("runbooks".to_owned(), json!(runbooks));
             object.insert("actions".to_owned(), json!(actions));
             object.insert("engine".to_owned(), json!(ENGINE));
         }

@@ -119,4 +119,5 @@ pub const MANIFEST: Manifest = Manifest {
     or eventSource="ec2-instance-connect.amazonaws.com"
 | sort @timestamp desc"#,
     }],
+    commands: &[],
 };

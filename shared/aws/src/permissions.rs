@@ -1,9 +1,9 @@
 //! What the engine itself needs, whatever the control: the journal, the notices, the tickets.
 
-use backstop_core::manifest::Statement;
+use backstop_core::manifest::{Condition, Statement};
 
-/// The statements that every role of the suite has. `${Table}`, `${Topics}`, `${MemberRoles}`
-/// and `${DeadLetters}` are filled in by the deployment.
+/// The statements that every role of the suite has. `${Table}`, `${Topics}`, `${Key}`,
+/// `${MemberRoles}`, `${DeadLetters}` and `${Logs}` are filled in by the deployment.
 pub const ENGINE: &[Statement] = &[
     Statement {
         actions: &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
@@ -17,6 +17,17 @@ pub const ENGINE: &[Statement] = &[
         resource: "${Topics}",
         conditions: &[],
         why: "tells people",
+    },
+    Statement {
+        actions: &["kms:Decrypt", "kms:GenerateDataKey"],
+        resource: "${Key}",
+        conditions: &[Condition {
+            operator: "StringLike",
+            key: "kms:ViaService",
+            values: &["sns.*.amazonaws.com"],
+        }],
+        why: "the topics are encrypted: SNS uses their key as whoever publishes, and nothing else \
+              may",
     },
     Statement {
         actions: &["ssm:CreateOpsItem"],
@@ -35,5 +46,11 @@ pub const ENGINE: &[Statement] = &[
         resource: "${DeadLetters}",
         conditions: &[],
         why: "Lambda writes what failed for good to the function's dead-letter queue as this role",
+    },
+    Statement {
+        actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
+        resource: "${Logs}",
+        conditions: &[],
+        why: "Lambda writes the function's log, and the measures in it, as this role",
     },
 ];

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::event::{self, Envelope, Operator, Payload};
 use crate::incident::Header;
 use crate::journal::{Claimant, Hand, Journal, Limits};
-use crate::metrics::Meter;
+use crate::metrics::{HEARTBEAT, Meter};
 use crate::plan::StepRecord;
 use crate::report::{Notifier, Reply};
 use crate::responder::{Detection, Memory, Responder};
@@ -183,6 +183,10 @@ impl<C: Send + Sync + 'static> Engine<C> {
     }
 
     async fn event(&self, event: &Envelope, invocation: &Invocation) -> Result<Reply> {
+        if event.source == HEARTBEAT {
+            self.meter.beat(self.responder.manifest(), self.clock.now());
+            return Ok(Reply::ignored("a heartbeat, answered by a metric".to_owned()));
+        }
         if let Some(why) = trust::distrust(event, &self.config) {
             tracing::info!(reason = %why, "ignored");
             return Ok(Reply::ignored(why));

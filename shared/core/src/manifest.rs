@@ -35,6 +35,8 @@ pub struct Manifest {
     pub reads: &'static [Statement],
     /// Logs Insights queries for the investigation.
     pub queries: &'static [Query],
+    /// The Command documents that its steps may send to an instance (spec §1.8, RC-1).
+    pub commands: &'static [Command],
 }
 
 /// One column of the source's compliance row.
@@ -262,4 +264,16 @@ pub struct Query {
     pub title: &'static str,
     /// The query.
     pub text: &'static str,
+}
+
+/// One SSM Command document: the only way in which anything runs on an instance.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Command {
+    /// Its name after the responder's, such as `authorized-keys`.
+    pub name: &'static str,
+    /// What it does.
+    pub title: &'static str,
+    /// The document, schema 2.2, as JSON: deployed byte for byte, because `SendCommand` pins its
+    /// SHA-256.
+    pub content: &'static str,
 }

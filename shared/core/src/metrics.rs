@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::candidate::Origin;
 use crate::incident::Header;
+use crate::manifest::Manifest;
 use crate::plan::StepRecord;
 use crate::words::{Lane, Limit, Mode, Outcome, StepStatus, Urgency};
 
@@ -29,7 +30,14 @@ use crate::words::{Lane, Limit, Mode, Outcome, StepStatus, Urgency};
 pub trait Meter: Debug + Send + Sync {
     /// One incident has ended.
     fn measure(&self, measured: &Measured);
+
+    /// A heartbeat has come through the bus and the rule of a responder.
+    fn beat(&self, manifest: &Manifest, at: Timestamp);
 }
+
+/// The `source` of heartbeats. Anyone who may call `events:PutEvents` can send one: it proves that
+/// bus, rule and function work together, and nothing about CloudTrail or the function's role.
+pub const HEARTBEAT: &str = "backstop.heartbeat";
 
 /// What the meter was not given yet. The header keeps it from the close to the end of the report.
 /// Schema rule: fields are only ever added, and optional.

@@ -59,6 +59,7 @@ struct World {
     deaf: Mutex<bool>,
     now: Mutex<Timestamp>,
     measured: Mutex<Vec<Measured>>,
+    beats: Mutex<Vec<&'static str>>,
 }
 
 impl World {
@@ -86,6 +87,10 @@ impl Clock for World {
 impl Meter for World {
     fn measure(&self, measured: &Measured) {
         self.measured.lock().unwrap().push(measured.clone());
+    }
+
+    fn beat(&self, manifest: &Manifest, _: Timestamp) {
+        self.beats.lock().unwrap().push(manifest.control);
     }
 }
 
@@ -174,6 +179,7 @@ static MANIFEST: Manifest = Manifest {
     }],
     reads: &[],
     queries: &[],
+    commands: &[],
 };
 
 fn candidate(origin: Origin) -> Candidate {
@@ -268,6 +274,7 @@ impl Stage {
             deaf: Mutex::new(false),
             now: Mutex::new("2026-11-23T12:00:00Z".parse().unwrap()),
             measured: Mutex::default(),
+            beats: Mutex::default(),
         };
         Self {
             world: Arc::new(world),
@@ -604,4 +611,23 @@ async fn whichever_write_is_lost_a_containment_is_measured() {
         n += 1;
     }
     assert!(last >= 3, "claim, write-ahead, close, let go");
+}
+
+/// A heartbeat is answered by one metric and touches nothing: no claim, no call, no notice.
+#[tokio::test]
+async fn a_heartbeat_is_answered_by_one_metric() {
+    let stage = Stage::new();
+    let beat = json!({
+        "detail-type": "Backstop Heartbeat", "source": "backstop.heartbeat", "account": ACCOUNT,
+        "region": REGION, "id": "beat-1", "time": "2026-11-23T12:00:00Z", "detail": {},
+    });
+    assert_eq!(stage.unattended(&beat).await.unwrap(), []);
+    assert_eq!(*stage.world.beats.lock().unwrap(), [MANIFEST.control]);
+    assert_eq!(stage.world.take(), []);
+    assert!(stage.world.open.lock().unwrap()[0], "the door is as it was");
+    assert!(stage.attended(&beat).await.is_err(), "the attended lane takes no events");
+    let mut foreign = beat;
+    foreign["source"] = json!("someone.heartbeat");
+    stage.unattended(&foreign).await.unwrap();
+    assert_eq!(stage.world.beats.lock().unwrap().len(), 1, "only this source is a heartbeat");
 }

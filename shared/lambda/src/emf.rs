@@ -12,6 +12,7 @@
 //! | `EventToHandler`, `EventToContain`, `EventToVerified` | milliseconds | `Control` |
 //! | `Incidents` | count | `Control`; `Control`, `Outcome` |
 //! | `LimitsReached` | count | `Control`, `Limit` |
+//! | `Heartbeats` | count | `Control` |
 //!
 //! Values of dimensions are words of ours, few and fixed: no event can make a metric. Everything
 //! else about the incident stands in the same line as a property, for Logs Insights.
@@ -19,8 +20,10 @@
 use std::io::Write;
 use std::time::Duration;
 
+use backstop_core::manifest::Manifest;
 use backstop_core::metrics::{Measured, Meter};
 use backstop_core::words::{Lane, Limit, Mode, Outcome, Urgency};
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// The namespace of every metric.
@@ -32,16 +35,54 @@ pub struct Emf;
 
 impl Meter for Emf {
     fn measure(&self, measured: &Measured) {
-        // One write: what `tracing` writes is before it or after it, never in it.
-        let written = line(measured).map_err(Into::into).and_then(|mut line| {
-            line.push('\n');
-            let mut out = std::io::stdout().lock();
-            out.write_all(line.as_bytes()).and_then(|()| out.flush())
-        });
-        if let Err(error) = written {
+        if let Err(error) = line(measured).map_err(Into::into).and_then(write) {
             tracing::warn!(%error, incident = measured.incident, "not measured");
         }
     }
+
+    fn beat(&self, manifest: &Manifest, at: Timestamp) {
+        if let Err(error) = heartbeat(manifest, at).map_err(Into::into).and_then(write) {
+            tracing::warn!(%error, "the heartbeat is not measured");
+        }
+    }
+}
+
+/// Writes a line at once: what `tracing` writes is before it or after it, never in it.
+fn write(mut line: String) -> std::io::Result<()> {
+    line.push('\n');
+    let mut out = std::io::stdout().lock();
+    out.write_all(line.as_bytes()).and_then(|()| out.flush())
+}
+
+/// The line of one heartbeat, without its end.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn heartbeat(manifest: &Manifest, at: Timestamp) -> serde_json::Result<String> {
+    serde_json::to_string(&Pulse {
+        metadata: Metadata {
+            timestamp: at.as_millisecond(),
+            cloud_watch_metrics: vec![Directive {
+                namespace: NAMESPACE,
+                dimensions: &[&["Control"]],
+                metrics: vec![Metric { name: "Heartbeats", unit: "Count" }],
+            }],
+        },
+        control: manifest.control,
+        heartbeats: 1,
+        responder: manifest.responder,
+    })
+}
+
+/// The document of one heartbeat.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Pulse<'a> {
+    #[serde(rename = "_aws")]
+    metadata: Metadata,
+    control: &'a str,
+    heartbeats: u32,
+    responder: &'a str,
 }
 
 /// The line of one measure, without its end.

@@ -12,6 +12,7 @@ use backstop_core::clock::{Clock, Deadline};
 use backstop_core::config::Config;
 use backstop_core::engine::{Accounts, Engine, Invocation};
 use backstop_core::journal::Journal;
+use backstop_core::manifest::Manifest;
 use backstop_core::metrics::{Measured, Meter};
 use backstop_core::report::Reply;
 use backstop_core::responder::Responder;
@@ -64,6 +65,8 @@ impl Meter for Kept {
     fn measure(&self, measured: &Measured) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(measured.clone());
     }
+
+    fn beat(&self, _: &Manifest, _: Timestamp) {}
 }
 
 /// How an engine is made.

@@ -88,6 +88,10 @@ fn resources(resource: &str, account: &str, region: &str) -> Vec<String> {
             .map(|urgency| format!("arn:aws:sns:{region}:{account}:backstop-{urgency}"))
             .to_vec(),
         "${MemberRoles}" => vec!["arn:aws:iam::*:role/backstop-*".to_owned()],
+        "${Key}" => vec![format!("arn:aws:kms:{region}:{account}:key/*")],
+        "${Logs}" => {
+            vec![format!("arn:aws:logs:{region}:{account}:log-group:/aws/lambda/backstop-*:*")]
+        }
         "${DeadLetters}" => vec![format!("arn:aws:sqs:{region}:{account}:backstop-*-dlq")],
         other => vec![
             other
