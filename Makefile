@@ -19,6 +19,20 @@ help: ## list the targets
 venv: ## the Python environments of the local AWS, cargo-lambda, and the AWS CLI
 	@tests/aws/venv.sh gateway moto tools cli
 
+# The CDK app's packages, and the stacks as the demo and the tests deploy them to the local AWS.
+infra/node_modules/.package-lock.json: infra/package.json infra/package-lock.json
+	cd infra && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+INFRA := $(wildcard infra/bin/*.ts infra/lib/*.ts infra/automation/*) infra/manifest.json infra/cdk.json
+infra/local.out/cdk.out: infra/node_modules/.package-lock.json $(INFRA) tests/aws/backstop.toml
+	cd infra && BACKSTOP_CONFIG=../tests/aws/backstop.toml npx cdk synth --quiet --output local.out \
+	  -c placeholder=true -c deployed=all -c home-region=eu-west-1 >/dev/null
+	@touch $@
+
+.PHONY: synth-local
+synth-local: infra/local.out/cdk.out ## the stacks that the local AWS gets
+
 .PHONY: build
 build: ## build everything, dev profile
 	cargo build --workspace --locked

@@ -26,7 +26,7 @@ export interface Rule {
   readonly pattern: Pattern;
   readonly state: 'ENABLED' | 'ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS';
   /** Where its events are recorded: in every Region, or in us-east-1 only. */
-  readonly scope: 'regional' | 'us-east1';
+  readonly scope: 'regional' | 'us-east-1';
 }
 
 /** An event pattern: `source`, `detail-type`, and for API calls the names in `detail`. */

@@ -19,6 +19,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
+use aws_types::app_name::AppName;
+use backstop_core::words::Lane;
 use backstop_core::{Error, Result};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -74,6 +76,7 @@ pub struct Connection {
     http: SharedHttpClient,
     attempts: u32,
     first_pause: Option<Duration>,
+    app_name: Option<AppName>,
 }
 
 impl Connection {
@@ -128,6 +131,7 @@ impl Connection {
             http,
             attempts: 3,
             first_pause: None,
+            app_name: None,
         })
     }
 
@@ -155,6 +159,18 @@ impl Connection {
     pub fn with_first_pause(mut self, pause: Duration) -> Self {
         self.first_pause = Some(pause);
         self
+    }
+
+    /// The same connection for one lane of a responder: every call names it in its user agent, and
+    /// so does the record that CloudTrail makes of it.
+    ///
+    /// # Errors
+    /// `Bug` if the responder's name may not stand in a user agent.
+    pub fn for_lane(mut self, responder: &str, lane: Lane) -> Result<Self> {
+        let name = AppName::new(format!("backstop-{responder}-{lane}"))
+            .map_err(|e| Error::bug(format!("`{responder}` cannot be named in calls: {e}")))?;
+        self.app_name = Some(name);
+        Ok(self)
     }
 
     /// The same connection as another principal.
@@ -196,6 +212,7 @@ impl Connection {
             .time_source(SystemTimeSource::new())
             .timeout_config(timeouts)
             .retry_config(retries);
+        config.set_app_name(self.app_name.clone());
         if let Some(endpoint) = &self.endpoint {
             config = config.endpoint_url(endpoint);
         }

@@ -21,11 +21,19 @@ pub const ENGINE: &[Statement] = &[
     Statement {
         actions: &["kms:Decrypt", "kms:GenerateDataKey"],
         resource: "${Key}",
-        conditions: &[Condition {
-            operator: "StringLike",
-            key: "kms:ViaService",
-            values: &["sns.*.amazonaws.com"],
-        }],
+        conditions: &[
+            Condition {
+                operator: "StringLike",
+                key: "kms:ViaService",
+                values: &["sns.*.amazonaws.com"],
+            },
+            // The resource of a KMS permission is a key, never its alias.
+            Condition {
+                operator: "ForAnyValue:StringEquals",
+                key: "kms:ResourceAliases",
+                values: &["alias/backstop"],
+            },
+        ],
         why: "the topics are encrypted: SNS uses their key as whoever publishes, and nothing else \
               may",
     },

@@ -117,6 +117,7 @@ pub enum RuleScope {
     /// In every Region.
     Regional,
     /// In us-east-1 only: IAM, Organizations, global STS.
+    #[serde(rename = "us-east-1")]
     UsEast1,
 }
 

@@ -66,15 +66,14 @@ impl Function {
             }
             Some(asked) => file.stricter(asked),
         };
+        let connection =
+            settings.connection.for_lane(responder.manifest().responder, settings.lane)?;
         let parts = Parts {
             responder,
             config: Arc::new(config),
-            journal: Journal::new(Arc::new(DynamoStore::new(
-                &settings.connection,
-                &settings.table,
-            ))),
+            journal: Journal::new(Arc::new(DynamoStore::new(&connection, &settings.table))),
             clock,
-            connection: settings.connection,
+            connection,
             topics: settings.topics,
             lane: settings.lane,
             mode,

@@ -166,6 +166,7 @@ impl Machine {
         let policy = how.policy.replace("{account}", scene.id());
         let config = Config::parse(&policy, clock.now()).map_err(|m| anyhow!("{m}"))?;
         let name = responder.manifest().responder;
+        let connection = &connection.clone().for_lane(name, how.lane)?;
         let accounts: Arc<dyn Accounts<Account>> =
             Arc::new(Members::new(scene.id(), connection.clone(), name, how.lane));
         let topic =

@@ -37,6 +37,9 @@ trait Judgement: std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// Under a name of its own: what a specimen calls is not held against the real one's roles.
+static MANIFEST: Manifest = Manifest { responder: "ssh-specimen", ..ssh_access::MANIFEST };
+
 /// ssh-access with a flawed action, a flawed judgement, or both.
 #[derive(Debug)]
 struct With<F, J>(PhantomData<(F, J)>);
@@ -53,7 +56,7 @@ impl<F: Flaw, J: Judgement> With<F, J> {
 #[async_trait]
 impl<F: Flaw, J: Judgement> Responder<Account> for With<F, J> {
     fn manifest(&self) -> &'static Manifest {
-        SshAccess.manifest()
+        &MANIFEST
     }
 
     fn actions(&self) -> &'static [ActionKind<Account>] {

@@ -1,0 +1,28 @@
+/** What all responders share but the journal. */
+import { Stack, type StackProps } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { Dashboard } from './dashboard.ts';
+import { Heartbeat } from './heartbeat.ts';
+import type { Manifest } from './manifest.ts';
+import { Notifications } from './notifications.ts';
+import { Operator } from './operator.ts';
+import type { Settings } from './settings.ts';
+
+export interface SharedProps extends StackProps {
+  readonly manifests: readonly Manifest[];
+  readonly settings: Settings;
+}
+
+export class Shared extends Stack {
+  constructor(scope: Construct, id: string, props: SharedProps) {
+    const { manifests, settings } = props;
+    super(scope, id, {
+      ...props,
+      description: 'Backstop: topics, heartbeat, dashboard, saved queries, command documents',
+    });
+    new Notifications(this, 'Notifications', settings);
+    new Heartbeat(this, 'Heartbeat');
+    new Dashboard(this, 'Dashboard', manifests);
+    new Operator(this, 'Operator', manifests);
+  }
+}
