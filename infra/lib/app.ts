@@ -23,7 +23,7 @@ export function build(
     tags: { application: PREFIX },
   });
   const home = env(settings.homeRegion);
-  const journal = new Journal(app, `${PREFIX}-journal`, home);
+  const journal = new Journal(app, `${PREFIX}-journal`, { ...home, manifests, settings });
   const shared = new Shared(app, `${PREFIX}-shared`, { ...home, manifests, settings });
   for (const manifest of manifests) {
     const responder = new Responder(app, `${PREFIX}-${manifest.responder}`, {

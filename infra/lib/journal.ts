@@ -1,16 +1,24 @@
-/** The journal: one table, in a stack of its own that nothing takes away. */
+/** What stays: the journal and the functions' logs, in a stack of its own that nothing takes away. */
 import { RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import {
   AttributeType, Billing, ProjectionType, TableEncryptionV2, TableV2,
 } from 'aws-cdk-lib/aws-dynamodb';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import { TABLE } from './names.ts';
+import type { Manifest } from './manifest.ts';
+import { LANES, TABLE, functionName, logGroup } from './names.ts';
+import type { Settings } from './settings.ts';
+
+export interface JournalProps extends StackProps {
+  readonly manifests: readonly Manifest[];
+  readonly settings: Settings;
+}
 
 export class Journal extends Stack {
-  constructor(scope: Construct, id: string, props: StackProps) {
+  constructor(scope: Construct, id: string, props: JournalProps) {
     super(scope, id, {
       ...props,
-      description: 'Backstop: the journal of every response, and what is needed to take it back',
+      description: 'Backstop: the journal of every response, and the logs of the functions',
       // `make destroy` leaves this stack out, and CloudFormation refuses it too.
       terminationProtection: true,
     });
@@ -32,5 +40,15 @@ export class Journal extends Stack {
       // DynamoDB's own key: with one of ours, whoever disables that key silences every responder.
       encryption: TableEncryptionV2.dynamoOwnedKey(),
     });
+    // With a responder's stack they would go with it, or be in the way when it comes back.
+    for (const { responder } of props.manifests) {
+      for (const lane of LANES) {
+        new LogGroup(this, functionName(responder, lane), {
+          logGroupName: logGroup(responder, lane),
+          retention: props.settings.logRetentionDays,
+          removalPolicy: RemovalPolicy.RETAIN,
+        });
+      }
+    }
   }
 }

@@ -1,5 +1,5 @@
-/** One lane of a responder: its function, its role, its log group, its dead-letter queue. */
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+/** One lane of a responder: its function, its role, its dead-letter queue. */
+import { Duration } from 'aws-cdk-lib';
 import { type IManagedPolicy, PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, type Code, Function, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -51,12 +51,6 @@ export class LaneFunction extends Construct {
       enforceSSL: true,
     });
     acknowledgeDeadLetterQueue(this.deadLetters);
-    const logs = new LogGroup(this, 'Logs', {
-      logGroupName: logGroup(manifest.responder, lane),
-      retention: settings.logRetentionDays,
-      // What a response did outlives the function that did it; nothing is lost by `make destroy`.
-      removalPolicy: RemovalPolicy.RETAIN,
-    });
     const first = settings.deployed !== 'all' && !settings.deployed.has(manifest.responder);
     const arn = arns(this);
     const reserved = settings.reservedConcurrency[lane];
@@ -71,7 +65,7 @@ export class LaneFunction extends Construct {
       role: role.withoutPolicyUpdates(),
       memorySize: settings.memoryMb,
       timeout: Duration.seconds(settings.timeoutSeconds),
-      logGroup: logs,
+      logGroup: LogGroup.fromLogGroupName(this, 'Logs', logGroup(manifest.responder, lane)),
       deadLetterQueue: this.deadLetters,
       // Lambda's own defaults, written down: what fails for good is in the queue within hours.
       retryAttempts: 2,

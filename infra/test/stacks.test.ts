@@ -1,0 +1,146 @@
+/** Functions, queues, logs, journal, topics: what each has, and what stays when it goes. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { manifests } from '../lib/manifest.ts';
+import { ACCOUNT, HOME, POLICY, list, synthesise } from './synthesised.ts';
+
+const stacks = synthesise();
+
+for (const manifest of manifests()) {
+  for (const lane of ['unattended', 'attended']) {
+    const name = `backstop-${manifest.responder}-${lane}`;
+    const fn = stacks.one('AWS::Lambda::Function', 'FunctionName', name);
+
+    test(`${name}: the function`, () => {
+      assert.deepEqual([fn.Runtime, fn.Handler, fn.Architectures, fn.MemorySize, fn.Timeout],
+        ['provided.al2023', 'bootstrap', ['arm64'], 256, 60]);
+      assert.deepEqual(fn.Environment.Variables, {
+        BACKSTOP_CONFIG: 'backstop.toml',
+        BACKSTOP_TABLE: 'backstop-journal',
+        BACKSTOP_LANE: lane,
+        BACKSTOP_TOPIC_PAGE: `arn:aws:sns:${HOME}:${ACCOUNT}:backstop-page`,
+        BACKSTOP_TOPIC_TICKET: `arn:aws:sns:${HOME}:${ACCOUNT}:backstop-ticket`,
+        BACKSTOP_TOPIC_INFO: `arn:aws:sns:${HOME}:${ACCOUNT}:backstop-info`,
+      });
+      assert.equal(fn.ReservedConcurrentExecutions, lane === 'unattended' ? 10 : 2);
+      assert.equal(fn.LoggingConfig.LogGroup, `/aws/lambda/${name}`);
+    });
+
+    test(`${name}: what fails for good is kept`, () => {
+      assert.equal(fn.DeadLetterConfig.TargetArn, `arn:aws:sqs:${HOME}:${ACCOUNT}:${name}-dlq`);
+      const invoke = stacks.one('AWS::Lambda::EventInvokeConfig', 'FunctionName', name);
+      assert.deepEqual([invoke.MaximumRetryAttempts, invoke.MaximumEventAgeInSeconds], [2, 21600]);
+    });
+
+    test(`${name}: its log outlives it, for a year`, () => {
+      const logs = stacks.one('AWS::Logs::LogGroup', 'LogGroupName', `/aws/lambda/${name}`);
+      assert.equal(logs.RetentionInDays, 365);
+      const stays = [...stacks.stacks.get('backstop-journal')!.values()];
+      assert.ok(stays.some((r) => r.Properties.LogGroupName === logs.LogGroupName), 'with the journal');
+    });
+  }
+
+  test(`${manifest.responder}: both lanes are one package`, () => {
+    const code = stacks.of('AWS::Lambda::Function', `backstop-${manifest.responder}`)
+      .map((fn) => JSON.stringify(fn.Code));
+    assert.equal(code.length, 2);
+    assert.equal(new Set(code).size, 1);
+  });
+}
+
+test('every queue keeps for 14 days, encrypted, and refuses what is not over TLS', () => {
+  const queues = stacks.of('AWS::SQS::Queue');
+  const policies = stacks.of('AWS::SQS::QueuePolicy');
+  assert.ok(queues.length >= 4);
+  for (const queue of queues) {
+    assert.deepEqual([queue.MessageRetentionPeriod, queue.SqsManagedSseEnabled], [1209600, true]);
+    const policy = policies.find((p) => String(p.Queues[0]).endsWith(`/${queue.QueueName}`));
+    assert.ok(policy.PolicyDocument.Statement.some((s: any) => s.Effect === 'Deny'
+      && s.Condition.Bool['aws:SecureTransport'] === 'false'), queue.QueueName);
+  }
+});
+
+test('the journal survives everything but a person who means it', () => {
+  const table = stacks.one('AWS::DynamoDB::GlobalTable', 'TableName', 'backstop-journal');
+  const [replica] = table.Replicas;
+  assert.equal(table.BillingMode, 'PAY_PER_REQUEST');
+  assert.equal(replica.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled, true);
+  assert.equal(replica.DeletionProtectionEnabled, true);
+  assert.deepEqual(table.TimeToLiveSpecification, { AttributeName: 'expires_at', Enabled: true });
+  assert.deepEqual(table.GlobalSecondaryIndexes.map((i: any) =>
+    [i.IndexName, ...i.KeySchema.map((k: any) => k.AttributeName), i.Projection.ProjectionType]), [
+    ['by-day', 'day', 'at', 'ALL'],
+    ['unfinished', 'unfinished', 'at', 'ALL'],
+  ]);
+  const journal = stacks.stacks.get('backstop-journal')!;
+  for (const { Type, DeletionPolicy, UpdateReplacePolicy } of journal.values()) {
+    assert.deepEqual([DeletionPolicy, UpdateReplacePolicy], ['Retain', 'Retain'], Type);
+  }
+  const stack = stacks.app.node.findChild('backstop-journal') as any;
+  assert.equal(stack.terminationProtection, true);
+});
+
+test('the topics are encrypted with a key that turns, and alarms may page', () => {
+  const topics = stacks.of('AWS::SNS::Topic');
+  assert.deepEqual(list(topics.map((t) => t.TopicName)),
+    ['backstop-info', 'backstop-page', 'backstop-ticket']);
+  for (const topic of topics) assert.equal(topic.KmsMasterKeyId, `arn:aws:kms:${HOME}:${ACCOUNT}:key/the-key`);
+  assert.equal(stacks.one('AWS::KMS::Key', 'EnableKeyRotation', true as any).EnableKeyRotation, true);
+  assert.equal(stacks.one('AWS::KMS::Alias', 'AliasName', 'alias/backstop').TargetKeyId,
+    `arn:aws:kms:${HOME}:${ACCOUNT}:key/the-key`);
+  const pages = stacks.of('AWS::SNS::TopicPolicy')
+    .flatMap((p) => p.PolicyDocument.Statement).filter((s: any) => s.Sid === 'Alarms');
+  assert.deepEqual(pages.map((s: any) => [s.Principal.Service, s.Action, s.Resource,
+    s.Condition.StringEquals['aws:SourceAccount']]), [['cloudwatch.amazonaws.com', 'sns:Publish',
+    `arn:aws:sns:${HOME}:${ACCOUNT}:backstop-page`, ACCOUNT]]);
+});
+
+test('an operator may invoke the attended functions, and nothing else', () => {
+  const policy = stacks.one('AWS::IAM::ManagedPolicy', 'ManagedPolicyName', 'backstop-operator');
+  assert.deepEqual(policy.PolicyDocument.Statement.flatMap((s: any) => list(s.Action)),
+    ['lambda:InvokeFunction']);
+  assert.deepEqual(policy.PolicyDocument.Statement.flatMap((s: any) => list(s.Resource)),
+    manifests().map((m) => `arn:aws:lambda:${HOME}:${ACCOUNT}:function:backstop-${m.responder}-attended`));
+});
+
+test('a responder observes until it has been deployed once', () => {
+  const modes = (deployed: string) => synthesise({ context: { deployed } })
+    .of('AWS::Lambda::Function').map((fn) => fn.Environment.Variables.BACKSTOP_MODE);
+  assert.deepEqual(new Set(modes('')), new Set(['observe']), 'who does not say observes');
+  assert.deepEqual(new Set(modes('imdsv2')), new Set(['observe']), 'another one is deployed');
+  assert.deepEqual(new Set(modes(manifests().map((m) => m.responder).join(','))), new Set([undefined]));
+});
+
+test('what is set is what is deployed', () => {
+  const other = synthesise({ context: {
+    architecture: 'x86_64', 'memory-mb': '512', 'timeout-seconds': '120',
+    'log-retention-days': '30', 'reserved-concurrency-unattended': '0',
+    'email-page': 'oncall@example.com',
+  } });
+  const fn = other.one('AWS::Lambda::Function', 'FunctionName', 'backstop-ssh-access-unattended');
+  assert.deepEqual([fn.Architectures, fn.MemorySize, fn.Timeout, fn.ReservedConcurrentExecutions],
+    [['x86_64'], 512, 120, undefined]);
+  assert.ok(other.of('AWS::Logs::LogGroup').every((logs) => logs.RetentionInDays === 30));
+  assert.deepEqual(other.of('AWS::SNS::Subscription').map((s) => [s.Protocol, s.Endpoint, s.TopicArn]),
+    [['email', 'oncall@example.com', `arn:aws:sns:${HOME}:${ACCOUNT}:backstop-page`]]);
+});
+
+test('a policy without a home Region fits any Region, and forwards from none', () => {
+  const any = synthesise({ policy: 'mode = "observe"\n' });
+  assert.deepEqual([...any.stacks.keys()].filter((name) => name.includes('forward')), []);
+  const role = any.one('AWS::IAM::Role', 'RoleName', 'backstop-ssh-access-unattended');
+  const revoke = role.Policies[0].PolicyDocument.Statement
+    .find((s: any) => s.Action === 'ec2:RevokeSecurityGroupIngress');
+  assert.equal(revoke.Resource, `arn:aws:ec2:${HOME}:${ACCOUNT}:security-group/*`);
+});
+
+test('a stack is far from the limit of 500 resources', () => {
+  for (const [name, resources] of stacks.stacks) assert.ok(resources.size < 250, `${name}: ${resources.size}`);
+});
+
+test('no stack needs another one\'s exports', () => {
+  const text = JSON.stringify(stacks.app.synth().stacks.map((s) => s.template));
+  assert.ok(!text.includes('Fn::ImportValue'));
+  assert.ok(!text.includes('"Export"'));
+  assert.ok(POLICY.includes(HOME));
+});
