@@ -33,6 +33,31 @@ infra/local.out/cdk.out: infra/node_modules/.package-lock.json $(INFRA) tests/aw
 .PHONY: synth-local
 synth-local: infra/local.out/cdk.out ## the stacks that the local AWS gets
 
+.PHONY: synth
+synth: infra/node_modules/.package-lock.json ## the CloudFormation templates, into infra/cdk.out
+	cd infra && npx cdk synth --quiet -c placeholder=true
+
+# The deployment packages: one cargo command that names the functions, without CLI and tests,
+# linked with zig against the glibc that Lambda has.
+ARCHITECTURE = $(shell node -p 'require("./infra/cdk.json").context.architecture')
+FUNCTIONS = $(shell node -p 'require("./infra/manifest.json").map((m) => m.responder).join(" ")')
+PACKAGES = $(CARGO_TARGET_DIR)/lambda
+.PHONY: package
+package: ## build the functions for Lambda with cargo-lambda, for the architecture in infra/cdk.json
+	@tests/aws/venv.sh build >/dev/null
+	PATH="$(BACKSTOP_VENV)/build/bin:$$PATH" cargo-lambda lambda build --release --locked \
+	  --$(subst _,-,$(ARCHITECTURE)) --lambda-dir "$(PACKAGES)" $(FUNCTIONS:%=--package %)
+	@for f in $(FUNCTIONS); do cp "$${BACKSTOP_CONFIG:-config/backstop.toml}" "$(PACKAGES)/$$f/backstop.toml"; done
+
+DEPLOY = cd infra && BACKSTOP_PACKAGES="$(PACKAGES)" node --import tsx bin/deploy.ts
+.PHONY: diff deploy destroy
+diff: package infra/node_modules/.package-lock.json ## what a deployment would change
+	$(DEPLOY) diff
+deploy: package infra/node_modules/.package-lock.json ## say what will be done, ask, and deploy; YES=1 does not ask
+	$(DEPLOY) deploy $(if $(YES),--yes)
+destroy: infra/node_modules/.package-lock.json ## remove everything but the journal and the logs
+	$(DEPLOY) destroy $(if $(YES),--yes) $(if $(FORCE),--force)
+
 .PHONY: build
 build: ## build everything, dev profile
 	cargo build --workspace --locked

@@ -61,8 +61,8 @@ export class LaneFunction extends Construct {
       handler: 'bootstrap',
       architecture: settings.architecture === 'arm64' ? Architecture.ARM_64 : Architecture.X86_64,
       code: props.code,
-      // Without updates: the role holds what the manifest says, and nothing that CDK adds to it.
-      role: role.withoutPolicyUpdates(),
+      // By its ARN: the role holds what the manifest says, and nothing that CDK would add to it.
+      role: Role.fromRoleArn(this, 'AsRole', role.roleArn, { mutable: false }),
       memorySize: settings.memoryMb,
       timeout: Duration.seconds(settings.timeoutSeconds),
       logGroup: LogGroup.fromLogGroupName(this, 'Logs', logGroup(manifest.responder, lane)),

@@ -6,6 +6,9 @@ import { readFileSync } from 'node:fs';
 import type { Node } from 'constructs';
 import { parse } from 'smol-toml';
 
+/** What the unattended lane may do; the words of the policy. */
+export type Mode = 'observe' | 'plan' | 'enforce';
+
 export interface Settings {
   /** The Region of the functions and of the journal; without one, stacks fit any Region. */
   readonly homeRegion?: string;
@@ -15,6 +18,8 @@ export interface Settings {
   readonly accounts: readonly string[];
   /** `scope.regions` of the policy. */
   readonly regions: readonly string[];
+  /** The mode that the policy gives a responder. */
+  readonly mode: (responder: string) => Mode;
   /** The responders that have been deployed before: the others observe, whatever the policy says. */
   readonly deployed: ReadonlySet<string> | 'all';
   readonly architecture: 'arm64' | 'x86_64';
@@ -61,6 +66,12 @@ function strings(value: unknown, key: string, shape: RegExp): string[] {
     }
   }
   return list as string[];
+}
+
+function mode(given: unknown): Mode {
+  if (given === 'observe' || given === 'plan' || given === 'enforce') return given;
+  throw new SettingError(`\`mode\` is ${JSON.stringify(given)}`,
+    'it takes observe, plan or enforce; `backstop config check` explains every mistake');
 }
 
 function whole(node: Node, key: string, least: number, most: number): number {
@@ -115,6 +126,8 @@ export function settings(node: Node, policy: string): Settings {
     ...(account !== undefined && { homeAccount: account }),
     accounts: strings(scope['accounts'], 'scope.accounts', ACCOUNT),
     regions: strings(scope['regions'], 'scope.regions', REGION),
+    mode: (responder) => mode(table(table(parsed['responders'])[responder])['mode']
+      ?? parsed['mode'] ?? 'observe'),
     deployed: deployed === 'all' ? 'all' : new Set(deployed?.split(',')),
     architecture,
     memoryMb: whole(node, 'memory-mb', 128, 10240),
