@@ -12,6 +12,8 @@
  * | `${MemberRoles}` | this responder's and lane's role in every other account in scope |
  * | `${DeadLetters}`, `${Logs}` | the function's own queue and log group |
  *
+ * In the unattended lane, a change to what can be told to be in production is bound to it.
+ *
  * A statement about what is in scope is bound to the Regions in scope by `aws:RequestedRegion`
  * (spec §12: the only bound for reads that support no resource). Calls to services with one
  * endpoint for all Regions have no Region of their own, and are not.
@@ -66,15 +68,48 @@ export function grants(
     if (isScoped(statement)) {
       (conditions['StringEquals'] ??= {})['aws:RequestedRegion'] = scopeRegions(scope, settings);
     }
-    return [{
-      statement: new PolicyStatement({
-        actions: [...statement.actions],
-        resources: [...resources],
-        ...(Object.keys(conditions).length > 0 && { conditions }),
-      }),
-      why: statement.why,
-    }];
+    const bounds = lane === 'unattended' ? production(scope, statement, settings) : [{}];
+    return bounds.map((bound) => {
+      const all = merged(conditions, bound);
+      return {
+        statement: new PolicyStatement({
+          actions: [...statement.actions],
+          resources: [...resources],
+          ...(Object.keys(all).length > 0 && { conditions: all }),
+        }),
+        why: statement.why,
+      };
+    });
   });
+}
+
+type Conditions = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+
+function merged(one: Conditions, other: Conditions): Conditions {
+  const operators = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return Object.fromEntries([...operators].map((op) => [op, { ...one[op], ...other[op] }]));
+}
+
+/**
+ * The conditions under which a resource is in production, one for each way of being so; none at
+ * all where nothing is. A selector that the API has no condition key for bounds nothing.
+ */
+function production(scope: Construct, statement: Statement, settings: Settings): Conditions[] {
+  const { everything, accounts, vpcs, tags } = settings.production;
+  const keys = new Set(statement.production);
+  if (keys.size === 0) return [{}];
+  const home = settings.homeAccount;
+  const whole = everything || (home === undefined ? accounts.length > 0 : accounts.includes(home));
+  if (whole || (vpcs.length > 0 && !keys.has('ec2:Vpc'))
+    || (tags.length > 0 && !keys.has('aws:ResourceTag'))) return [{}];
+  const { partition } = Stack.of(scope);
+  return [
+    // Whichever account owns the VPC: it may be a shared one.
+    ...(vpcs.length === 0 ? [] : [{
+      ArnLike: { 'ec2:Vpc': vpcs.map((id) => `arn:${partition}:ec2:*:*:vpc/${id}`) },
+    }]),
+    ...tags.map(({ key, values }) => ({ StringEquals: { [`aws:ResourceTag/${key}`]: values } })),
+  ];
 }
 
 /** The Regions in scope; the home Region where the policy names none. */

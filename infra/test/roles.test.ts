@@ -182,3 +182,30 @@ home_region = "${HOME}"
   assert.deepEqual(list(assume.Resource), [ACCOUNT, member].map((a) =>
     `arn:aws:iam::${a}:role/backstop-ssh-access-attended`));
 });
+
+test('the unattended role is bound to production where the API can tell it', () => {
+  const revokes = (production: string, lane = 'unattended') => synthesise({ policy: `
+[scope]
+accounts = ["${ACCOUNT}"]
+regions = ["${HOME}"]
+home_region = "${HOME}"
+[scope.production]
+${production}` }).one('AWS::IAM::Role', 'RoleName', `backstop-ssh-access-${lane}`)
+    .Policies[0].PolicyDocument.Statement
+    .filter((s: any) => list(s.Action).includes('ec2:RevokeSecurityGroupIngress'))
+    .map((s: any) => {
+      const { 'aws:RequestedRegion': region, ...equals } = s.Condition.StringEquals;
+      assert.deepEqual(list(region), [HOME]);
+      return { ...equals, ...s.Condition.ArnLike };
+    });
+  assert.deepEqual(revokes('everything = true'), [{}]);
+  assert.deepEqual(revokes(`accounts = ["${ACCOUNT}"]`), [{}]);
+  assert.deepEqual(revokes(''), [], 'nothing is production: nothing is changed unattended');
+  const vpc = { 'ec2:Vpc': ['arn:aws:ec2:*:*:vpc/vpc-0a1'] };
+  assert.deepEqual(revokes('vpcs = ["vpc-0a1"]'), [vpc]);
+  const tags = '[[scope.production.tags]]\nkey = "environment"\nvalues = ["production", "prod"]\n';
+  const tag = { 'aws:ResourceTag/environment': ['production', 'prod'] };
+  assert.deepEqual(revokes(tags), [tag]);
+  assert.deepEqual(revokes(`vpcs = ["vpc-0a1"]\n${tags}`), [vpc, tag], 'either is enough');
+  assert.deepEqual(revokes('vpcs = ["vpc-0a1"]', 'attended'), [{}], 'a person may act elsewhere');
+});

@@ -128,7 +128,7 @@ test('what is set is what is deployed', () => {
 test('a policy without a home Region fits any Region, and forwards from none', () => {
   const any = synthesise({ policy: 'mode = "observe"\n' });
   assert.deepEqual([...any.stacks.keys()].filter((name) => name.includes('forward')), []);
-  const role = any.one('AWS::IAM::Role', 'RoleName', 'backstop-ssh-access-unattended');
+  const role = any.one('AWS::IAM::Role', 'RoleName', 'backstop-ssh-access-attended');
   const revoke = role.Policies[0].PolicyDocument.Statement
     .find((s: any) => s.Action === 'ec2:RevokeSecurityGroupIngress');
   assert.equal(revoke.Resource, `arn:aws:ec2:${HOME}:${ACCOUNT}:security-group/*`);

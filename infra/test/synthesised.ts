@@ -17,6 +17,8 @@ mode = "enforce"
 accounts = ["${ACCOUNT}"]
 regions = ["${HOME}", "us-east-1"]
 home_region = "${HOME}"
+[scope.production]
+everything = true
 `;
 
 export interface Resource {

@@ -100,6 +100,7 @@ pub const MANIFEST: Manifest = Manifest {
             ],
             resource: "*",
             conditions: &[],
+            production: &[],
             why: "reads live state before it decides; EC2 supports no resource-level permission for \
               these",
         },
@@ -107,6 +108,7 @@ pub const MANIFEST: Manifest = Manifest {
             actions: &["ec2:GetManagedPrefixListEntries"],
             resource: "arn:${Partition}:ec2:${Region}:*:prefix-list/*",
             conditions: &[],
+            production: &[],
             why: "resolves the prefix lists that rules name; AWS and other accounts own some of them",
         },
     ],

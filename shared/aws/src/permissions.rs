@@ -9,6 +9,7 @@ pub const ENGINE: &[Statement] = &[
         actions: &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
         resource: "${Table}",
         conditions: &[],
+        production: &[],
         why: "the journal and its indexes: whole items are put under a condition, alone or in a \
               transaction; never UpdateItem, DeleteItem or Scan",
     },
@@ -16,6 +17,7 @@ pub const ENGINE: &[Statement] = &[
         actions: &["sns:Publish"],
         resource: "${Topics}",
         conditions: &[],
+        production: &[],
         why: "tells people",
     },
     Statement {
@@ -34,6 +36,7 @@ pub const ENGINE: &[Statement] = &[
                 values: &["alias/backstop"],
             },
         ],
+        production: &[],
         why: "the topics are encrypted: SNS uses their key as whoever publishes, and nothing else \
               may",
     },
@@ -41,24 +44,28 @@ pub const ENGINE: &[Statement] = &[
         actions: &["ssm:CreateOpsItem"],
         resource: "*",
         conditions: &[],
+        production: &[],
         why: "opens the ticket; creating an OpsItem supports no narrower resource",
     },
     Statement {
         actions: &["sts:AssumeRole"],
         resource: "${MemberRoles}",
         conditions: &[],
+        production: &[],
         why: "works in the member accounts of the scope, as the role of this responder and lane",
     },
     Statement {
         actions: &["sqs:SendMessage"],
         resource: "${DeadLetters}",
         conditions: &[],
+        production: &[],
         why: "Lambda writes what failed for good to the function's dead-letter queue as this role",
     },
     Statement {
         actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
         resource: "${Logs}",
         conditions: &[],
+        production: &[],
         why: "Lambda writes the function's log, and the measures in it, as this role",
     },
 ];

@@ -32,6 +32,7 @@ pub(super) const READ: Statement = Statement {
     actions: &["ec2:DescribeSecurityGroupRules"],
     resource: "*",
     conditions: &[],
+    production: &[],
     why: "reads rules before and after; EC2 supports no resource-level permission for it",
 };
 
@@ -44,6 +45,7 @@ impl Action<Account> for Revoke {
             actions: &["ec2:RevokeSecurityGroupIngress"],
             resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group/*",
             conditions: &[],
+            production: &["ec2:Vpc", "aws:ResourceTag"],
             why: "closes the port; the groups in scope are known only at run time",
         }],
         undo: &[
@@ -51,6 +53,7 @@ impl Action<Account> for Revoke {
                 actions: &["ec2:AuthorizeSecurityGroupIngress"],
                 resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group/*",
                 conditions: &[],
+                production: &[],
                 why: "puts a revoked rule back",
             },
             Statement {
@@ -61,6 +64,7 @@ impl Action<Account> for Revoke {
                     key: "ec2:CreateAction",
                     values: &["AuthorizeSecurityGroupIngress"],
                 }],
+                production: &[],
                 why: "puts the tags of a revoked rule back, in the call that puts the rule back",
             },
         ],

@@ -294,6 +294,7 @@ flaws! {
                     ],
                     resource: "*",
                     conditions: &[],
+                    production: &[],
                     why: "one never knows",
                 },
             ],
