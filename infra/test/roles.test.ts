@@ -183,6 +183,30 @@ home_region = "${HOME}"
     `arn:aws:iam::${a}:role/backstop-ssh-access-attended`));
 });
 
+test('each lane holds what its classes need: an invented responder', () => {
+  const statement = (action: string): Statement =>
+    ({ actions: [action], resource: '*', conditions: [], production: [], why: 'invented' });
+  const action = (name: string) => ({ name, permissions: {
+    observe: [statement(`ec2:Describe${name}`)], apply: [statement(`ec2:Modify${name}`)],
+    undo: [statement(`ec2:Reset${name}`)],
+  } });
+  const classes = ['auto', 'guarded', 'read', 'approval', 'human'] as const;
+  const invented: Manifest = {
+    ...manifests()[0]!, responder: 'invented', reads: [statement('ec2:DescribeVpcs')], engine: [],
+    actions: classes.map(action),
+    responses: [{ id: 'R99.1', class: 'auto', title: '', actions:
+      classes.map((name) => ({ action: name, class: name })) }],
+  };
+  const held = (lane: string) => list(synthesise({ manifests: [invented] })
+    .one('AWS::IAM::Role', 'RoleName', `backstop-invented-${lane}`)
+    .Policies[0].PolicyDocument.Statement.flatMap((s: any) => list(s.Action)));
+  const all = (verb: string, of: readonly string[]) => of.map((name) => `ec2:${verb}${name}`);
+  const observed = ['ec2:DescribeVpcs', ...all('Describe', classes)];
+  assert.deepEqual(held('unattended'), list([...observed, ...all('Modify', classes.slice(0, 3))]));
+  assert.deepEqual(held('attended'),
+    list([...observed, ...all('Modify', classes), ...all('Reset', classes)]));
+});
+
 test('the unattended role is bound to production where the API can tell it', () => {
   const revokes = (production: string, lane = 'unattended') => synthesise({ policy: `
 [scope]
