@@ -1,0 +1,48 @@
+/** The record of the local AWS, and whose role each call is judged by. */
+import { readFileSync } from 'node:fs';
+
+/** One API call, as the local AWS records it (tests/aws/README.md). */
+export interface Call {
+  readonly seq: number;
+  readonly service: string;
+  readonly operation: string;
+  readonly account: string;
+  readonly region: string;
+  readonly principal: string;
+  readonly params: unknown;
+  readonly user_agent: string;
+}
+
+/** The name of the role that made the call, none for a call of the tests' own. */
+export function roleOf(call: Call): string | undefined {
+  const session = /^arn:[^:]+:sts::\d{12}:assumed-role\/(backstop-[^/]+)\//.exec(call.principal);
+  // An engine inside a test process has the account's root key, and says whose part it plays.
+  const app = /(?:^|\s)app\/(backstop-\S+)/.exec(call.user_agent);
+  return session?.[1] ?? app?.[1];
+}
+
+/** The calls of a running local AWS, or of a file in the shape of its answer. */
+export async function recorded(from: { endpoint?: string; file?: string }): Promise<Call[]> {
+  if (from.file !== undefined) return read(JSON.parse(readFileSync(from.file, 'utf8')));
+  if (from.endpoint === undefined) {
+    throw new Error('no record: set BACKSTOP_LOCAL_AWS to a local AWS, or name a file with --calls');
+  }
+  const { hostname } = new URL(from.endpoint);
+  if (!/^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname)) {
+    throw new Error(`BACKSTOP_LOCAL_AWS names ${hostname}, which is not on loopback`);
+  }
+  const answer = await fetch(new URL('/_backstop/calls', from.endpoint));
+  if (!answer.ok) throw new Error(`the local AWS answered ${answer.status} for its record`);
+  return read(await answer.json());
+}
+
+function read(record: unknown): Call[] {
+  const { calls, last } = record as { calls?: Call[]; last?: number };
+  if (!Array.isArray(calls)) throw new Error('the record holds no list of calls');
+  // The record keeps the last 200,000: what fell out of it was never judged.
+  const first = calls[0]?.seq;
+  if (first !== undefined && last !== undefined && last - first + 1 > calls.length) {
+    throw new Error(`the record is incomplete: ${calls.length} of ${last - first + 1} calls`);
+  }
+  return calls;
+}

@@ -1,0 +1,204 @@
+/** Every recorded call against the role that made it, and every permission against the calls. */
+import type { Call } from './calls.ts';
+import { roleOf } from './calls.ts';
+import { evaluate } from './evaluate.ts';
+import type { Case } from './evaluate.ts';
+import { typesOf } from './fits.ts';
+import type { Template } from './intrinsics.ts';
+import type { Place } from './naming.ts';
+import { requests } from './requests.ts';
+import type { Request } from './requests.ts';
+import { keyOf, roles } from './roles.ts';
+import type { Grant, Role } from './roles.ts';
+import type { Reason } from './unused.ts';
+
+/** A request that the role does not allow. */
+export interface Denial {
+  readonly request: Request;
+  /** The first call that made it. */
+  readonly call: Call;
+  readonly because: 'no statement allows it' | 'a statement denies it' | 'the boundary forbids it';
+}
+
+export interface Verdict {
+  readonly role: string;
+  readonly calls: number;
+  readonly requests: number;
+  readonly denials: readonly Denial[];
+  /** Permissions that no call needs: without any one of them, no recorded call were denied. */
+  readonly unneeded: readonly { readonly grant: Grant; readonly why?: string }[];
+  readonly needed: number;
+}
+
+export interface Judgement {
+  readonly verdicts: readonly Verdict[];
+  /** Calls of the tests' own. */
+  readonly others: number;
+  /** What the proof does not know, with how many calls it concerns. */
+  readonly unknown: ReadonlyMap<string, number>;
+  /** Reasons that are no longer true. */
+  readonly stale: readonly string[];
+}
+
+/** What one role asked for, as deployed for one account. */
+interface Asked extends Case {
+  readonly requests: { readonly request: Request; readonly place: Place; readonly call: Call }[];
+  readonly seen: Set<string>;
+}
+
+/** Judges the calls by the roles of the templates. */
+export async function judge(
+  calls: readonly Call[],
+  templates: readonly Template[],
+  reasons: readonly Reason[],
+): Promise<Judgement> {
+  const made = calls.flatMap((call) => {
+    const role = roleOf(call);
+    return role === undefined ? [] : [{ call, role }];
+  });
+  const home = homes(made.map((one) => one.call));
+  const deployed = memo((account: string, region: string) => roles(templates, { account, region }));
+  const key = memo((topic: string) => keyOf(templates, topic));
+  const asked = new Map<string, Asked>();
+  const count = new Map<string, number>();
+  const unknown = new Map<string, number>();
+  for (const { call, role: name } of made) {
+    count.set(name, (count.get(name) ?? 0) + 1);
+    try {
+      const region = home(call);
+      const role = deployed(call.account, region).get(name);
+      if (role === undefined) throw new Error(`no template declares the role ${name}`);
+      const where = `${name} ${call.account} ${region}`;
+      const mine = asked.get(where) ?? { role, requests: [], seen: new Set<string>() };
+      asked.set(where, mine);
+      for (const request of await requests(call, key)) {
+        const id = JSON.stringify([call.region, request]);
+        if (mine.seen.has(id)) continue;
+        mine.seen.add(id);
+        mine.requests.push({ request, place: call, call });
+      }
+    } catch (error) {
+      const said = error instanceof Error ? error.message : String(error);
+      unknown.set(said, (unknown.get(said) ?? 0) + 1);
+    }
+  }
+  const cases = [...asked.values()];
+  const answers = evaluate(cases);
+  const denials = new Map<string, Denial[]>();
+  const needed = new Map<string, Set<number>>();
+  cases.forEach(({ role, requests: of }, n) => {
+    of.forEach(({ request, call }, m) => {
+      const answer = answers[n]?.[m];
+      if (answer === undefined) throw new Error('a request was not answered');
+      const [first, second] = answer.grants;
+      if (answer.decision !== 'Allow') {
+        const because =
+          answer.decision === 'Deny' ? 'a statement denies it'
+          : first === undefined ? 'no statement allows it'
+          : 'the boundary forbids it';
+        add(denials, role.name, { request, call, because });
+      } else if (first !== undefined && second === undefined) {
+        needed.set(role.name, (needed.get(role.name) ?? new Set()).add(first));
+      }
+    });
+  });
+  const declared = roles(templates, { account: '111111111111', region: 'us-east-1' });
+  const verdicts: Verdict[] = [];
+  for (const role of declared.values()) {
+    const mine = needed.get(role.name) ?? new Set<number>();
+    const unneeded = await spare(role, mine);
+    verdicts.push({
+      role: role.name,
+      calls: count.get(role.name) ?? 0,
+      requests: cases.filter((c) => c.role.name === role.name).flatMap((c) => c.requests).length,
+      denials: denials.get(role.name) ?? [],
+      needed: mine.size,
+      unneeded: unneeded.map((grant) => {
+        const why = reasons.find((reason) => covers(reason, role.name, grant))?.why;
+        return { grant, ...(why !== undefined && { why }) };
+      }),
+    });
+  }
+  const spares = verdicts.flatMap(({ role, unneeded }) => unneeded.map(({ grant }) => ({ role, grant })));
+  return {
+    verdicts,
+    others: calls.length - made.length,
+    unknown,
+    stale: stale(reasons, [...declared.values()], spares),
+  };
+}
+
+/** The permissions that are not needed, without those that mean nothing: `GetItem` on an index. */
+async function spare(role: Role, needed: ReadonlySet<number>): Promise<Grant[]> {
+  const all: Grant[] = [];
+  for (const [n, grant] of role.grants.entries()) {
+    if (needed.has(n)) continue;
+    const [resource = '*'] = grant.Resource;
+    const means = resource === '*' || (await typesOf(grant.Action[0], resource)).length > 0;
+    // What fits no type at all is a mistake, and is shown.
+    const elsewhere = role.grants.some((other, m) => m !== n && other.Action[0] === grant.Action[0]);
+    if (means || !elsewhere) all.push(grant);
+  }
+  return all;
+}
+
+function covers(reason: Reason, role: string, { Action: [action], Resource: [on = ''] }: Grant): boolean {
+  return (
+    (reason.role === '*' || `backstop-${reason.role.replace('/', '-')}` === role) &&
+    reason.actions.includes(action) &&
+    (reason.resource === undefined || on.includes(reason.resource))
+  );
+}
+
+function stale(
+  reasons: readonly Reason[],
+  all: readonly Role[],
+  spares: readonly { readonly role: string; readonly grant: Grant }[],
+): string[] {
+  return reasons.flatMap((reason) =>
+    reason.actions.flatMap((action) => {
+      const one = { ...reason, actions: [action] };
+      if (spares.some(({ role, grant }) => covers(one, role, grant))) return [];
+      const held = all.some((role) => role.grants.some((grant) => covers(one, role.name, grant)));
+      const on = reason.resource === undefined ? '' : ` on ${reason.resource}`;
+      return [`${reason.role}: ${action}${on}: ${held ? 'it is needed' : 'no role holds it'}`];
+    }),
+  );
+}
+
+/**
+ * The Region that the function of a call is deployed in: the one of its journal. A call in another
+ * Region does not move the role there.
+ */
+function homes(calls: readonly Call[]): (call: Call) => string {
+  const journals = calls.filter((call) => call.service === 'dynamodb');
+  const all = new Set(journals.map((call) => call.region));
+  const of = new Map<string, Set<string>>();
+  for (const { account, region } of journals) {
+    of.set(account, (of.get(account) ?? new Set()).add(region));
+  }
+  return ({ account, region }) => {
+    const known = of.get(account) ?? all;
+    if (known.size === 0 || known.has(region)) return region;
+    const [only, other] = known;
+    if (only === undefined || other !== undefined) {
+      throw new Error(`${account} has journals in ${[...known].join(', ')}: which is its home?`);
+    }
+    return only;
+  };
+}
+
+function add<T>(to: Map<string, T[]>, key: string, value: T): void {
+  const list = to.get(key) ?? [];
+  to.set(key, list);
+  list.push(value);
+}
+
+function memo<A extends string[], T>(make: (...from: A) => T): (...from: A) => T {
+  const made = new Map<string, T>();
+  return (...from) => {
+    const key = from.join(' ');
+    if (!made.has(key)) made.set(key, make(...from));
+    return made.get(key) as T;
+  };
+}

@@ -1,0 +1,23 @@
+/** Why a role holds what no recorded call needs. A reason that is no longer true fails the proof. */
+
+export interface Reason {
+  /** `<responder>/<lane>`, or `*` for every role. */
+  readonly role: string;
+  readonly actions: readonly string[];
+  /** A part of the resource, where the reason does not hold for all of them. */
+  readonly resource?: string;
+  readonly why: string;
+}
+
+export const REASONS: readonly Reason[] = [
+  {
+    role: '*',
+    actions: ['sqs:SendMessage'],
+    why: 'Lambda itself writes what failed for good to the dead-letter queue, as the role',
+  },
+  {
+    role: '*',
+    actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+    why: 'Lambda itself writes the log, as the role',
+  },
+];
