@@ -13,19 +13,20 @@ export interface Call {
   readonly user_agent: string;
 }
 
-/** The name of the role that made the call, none for a call of the tests' own. */
-export function roleOf(call: Call): string | undefined {
+/** The role that a call is judged by; none for a call of the tests' own. */
+export function roleOf(call: Call): { name: string; session: boolean } | undefined {
   const session = /^arn:[^:]+:sts::\d{12}:assumed-role\/(backstop-[^/]+)\//.exec(call.principal);
+  if (session?.[1] !== undefined) return { name: session[1], session: true };
   // An engine inside a test process has the account's root key, and says whose part it plays.
   const app = /(?:^|\s)app\/(backstop-\S+)/.exec(call.user_agent);
-  return session?.[1] ?? app?.[1];
+  return app?.[1] === undefined ? undefined : { name: app[1], session: false };
 }
 
 /** The calls of a running local AWS, or of a file in the shape of its answer. */
 export async function recorded(from: { endpoint?: string; file?: string }): Promise<Call[]> {
   if (from.file !== undefined) return read(JSON.parse(readFileSync(from.file, 'utf8')));
   if (from.endpoint === undefined) {
-    throw new Error('no record: set BACKSTOP_LOCAL_AWS to a local AWS, or name a file with --calls');
+    throw new Error('no record; hint: set BACKSTOP_LOCAL_AWS, or name a file with --calls');
   }
   const { hostname } = new URL(from.endpoint);
   if (!/^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname)) {

@@ -1,8 +1,8 @@
 """Answers authorisation requests by ministack's evaluation of IAM policies, JSON in and out.
 
-Read: [{"grants": […], "denies": […], "boundary": […] or null, "requests": [{"action", "resource",
-"principal", "account", "region", "context"}]}]. Written, for each request: its decision, the
-grants that allow it, and whether the boundary does.
+Read, for each role: {"grants": […], "denies": […], "boundary": […] or null, "requests":
+[{"action", "resource", "principal", "account", "region", "context"}]}. Written, for each request:
+its decision and the grants that allow it, whatever the boundary says.
 """
 import json
 import sys
@@ -20,14 +20,22 @@ def answers(role):
     limits = [] if role["boundary"] is None else [[parsed(role["boundary"])]]
     for asked in role["requests"]:
         request = EvalContext(
-            principal_arn=asked["principal"], principal_type="AssumedRole", principal_account=asked["account"],
-            action=asked["action"], resource_arn=asked["resource"], region=asked["region"],
-            source_ip="127.0.0.1", secure_transport=True, service_context=asked["context"])
-        of_action = [(n, grant) for n, (action, grant) in enumerate(grants) if action == asked["action"].lower()]
+            principal_arn=asked["principal"],
+            principal_type="AssumedRole",
+            principal_account=asked["account"],
+            action=asked["action"],
+            resource_arn=asked["resource"],
+            region=asked["region"],
+            source_ip="127.0.0.1",
+            secure_transport=True,
+            service_context=asked["context"],
+        )
+        action = asked["action"].lower()
+        mine = [(n, grant) for n, (other, grant) in enumerate(grants) if other == action]
+        policies = [denies, *(grant for _, grant in mine)]
         yield {
-            "decision": evaluate(request, [denies, *(grant for _, grant in of_action)], *limits).decision,
-            "grants": [n for n, grant in of_action if evaluate(request, [grant]).decision == "Allow"],
-            "bounded": all(evaluate(request, limit).decision == "Allow" for limit in limits),
+            "decision": evaluate(request, policies, *limits).decision,
+            "grants": [n for n, grant in mine if evaluate(request, [grant]).decision == "Allow"],
         }
 
 

@@ -17,10 +17,8 @@ export interface Case {
 
 export interface Answer {
   readonly decision: 'Allow' | 'Deny' | 'ImplicitDeny';
-  /** The grants that allow it, by their position in the role. */
+  /** The grants that allow it, by their position in the role, whatever the boundary says. */
   readonly grants: readonly number[];
-  /** Whether the boundary allows it. */
-  readonly bounded: boolean;
 }
 
 /** The answers to all requests of all cases, in one process. */

@@ -13,7 +13,7 @@ export async function typesOf(action: string, resource: string): Promise<string[
   return fitting;
 }
 
-/** Whether some ARN of the type's form is matched. Field by field: no wildcard reaches into the next. */
+/** Whether an ARN of that form exists that is matched, field by field. */
 function fits(resource: string, arn: string): boolean {
   const [given, wanted] = [fields(resource), fields(arn)];
   return wanted.every((field, n) => n === 1 || meet(given[n] ?? '', field));

@@ -15,7 +15,7 @@ export interface Template {
   >;
 }
 
-/** The property that fixes a resource's name, its ARN, and what `Ref` answers where that differs. */
+/** The property that fixes a resource's name, its ARN, and whether `Ref` answers that. */
 const NAMED: Readonly<Record<string, { name?: string; arn: string; ref?: 'arn' }>> = {
   'AWS::DynamoDB::GlobalTable': { name: 'TableName', arn: 'dynamodb:R:A:table/' },
   'AWS::DynamoDB::Table': { name: 'TableName', arn: 'dynamodb:R:A:table/' },
@@ -100,9 +100,7 @@ export class Deployed {
       if (parameter.Default === undefined) throw new Error(`the parameter ${name} has no default`);
       return parameter.Default;
     }
-    const { Type } = this.resource(name);
-    const kind = NAMED[Type];
-    return kind?.ref === 'arn' ? this.arn(name) : this.nameOf(name);
+    return this.kind(name).ref === 'arn' ? this.arn(name) : this.nameOf(name);
   }
 
   private attribute(argument: unknown): string {
@@ -119,26 +117,26 @@ export class Deployed {
   }
 
   private arn(id: string): string {
-    const { Type } = this.resource(id);
-    const kind = NAMED[Type];
-    if (kind === undefined) {
-      throw new Error(`the ARN of ${id}, a ${Type}; hint: add the type to NAMED in proof/intrinsics.ts`);
-    }
     const { account, region } = this.place;
-    const middle = kind.arn.replace(':R:', `:${region}:`).replace(':A:', `:${account}:`);
+    const middle = this.kind(id).arn.replace(':R:', `:${region}:`).replace(':A:', `:${account}:`);
     return `arn:${partition(region)}:${middle}${this.nameOf(id)}`;
   }
 
   private nameOf(id: string): string {
-    const { Type, Properties } = this.resource(id);
+    const { name: property } = this.kind(id);
+    if (property === undefined) return id;
+    const name = this.resolve(this.resource(id).Properties?.[property]);
+    if (typeof name !== 'string') throw new Error(`${id} has no fixed ${property}`);
+    return name;
+  }
+
+  private kind(id: string): (typeof NAMED)[string] {
+    const { Type } = this.resource(id);
     const kind = NAMED[Type];
     if (kind === undefined) {
-      throw new Error(`the name of ${id}, a ${Type}; hint: add the type to NAMED in proof/intrinsics.ts`);
+      throw new Error(`${id} is a ${Type}; hint: add that to NAMED in proof/intrinsics.ts`);
     }
-    if (kind.name === undefined) return id;
-    const name = this.resolve(Properties?.[kind.name]);
-    if (typeof name !== 'string') throw new Error(`${id}, a ${Type}, has no fixed ${kind.name}`);
-    return name;
+    return kind;
   }
 
   private resource(id: string): Resource {

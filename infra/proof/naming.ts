@@ -58,19 +58,19 @@ export async function resources(
     }
     if (arns.length > 0) found.set(type.name, arns);
   }
+  for (const type of resourceTypes) {
+    if (type.required && !found.has(type.name)) {
+      const paths = [...new Set(params.map((one) => one.path))];
+      throw new Error(
+        `${action} is checked against a ${type.name}, and the call names none ` +
+          `(its parameters: ${paths.join(', ') || 'none'}); hint: add the one that does to ` +
+          `PARAMETERS in proof/naming.ts, as '${service}:${type.name}'`,
+      );
+    }
+  }
   for (const type of [...found.keys()]) {
     const other = INSTEAD_OF[`${service}:${type}`];
     if (other !== undefined) found.delete(other);
-  }
-  const covered = new Set([...found.keys(), ...[...found.keys()].map((t) => INSTEAD_OF[`${service}:${t}`])]);
-  for (const type of resourceTypes) {
-    if (type.required && !covered.has(type.name)) {
-      throw new Error(
-        `${action} is checked against a ${type.name}, and the call names none ` +
-          `(parameters: ${[...new Set(params.map((p) => p.path))].join(', ') || 'none'}); ` +
-          `hint: add the parameter for \`${service}:${type.name}\` to PARAMETERS in proof/naming.ts`,
-      );
-    }
   }
   const all = [...found.values()].flat();
   return all.length > 0 ? [...new Set(all)] : ['*'];

@@ -1,6 +1,6 @@
 /** What a call names in its parameters, whatever the protocol. */
 
-/** A value with its path; positions in lists are left out: `SecurityGroupRule.SecurityGroupRuleId`. */
+/** A value and its path, without positions in lists: `SecurityGroupRule.SecurityGroupRuleId`. */
 export interface Named {
   readonly path: string;
   readonly value: string;

