@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { context } from './context.ts';
+import { requireKnown } from './context.ts';
 import { partition } from './naming.ts';
 import type { Place } from './naming.ts';
 import type { Request } from './requests.ts';
@@ -23,6 +23,7 @@ export interface Answer {
 
 /** The answers to all requests of all cases, in one process. */
 export function evaluate(cases: readonly Case[]): Answer[][] {
+  for (const { role } of cases) requireKnown(role);
   const input = cases.map(({ role, requests }) => ({
     grants: role.grants,
     denies: role.denies,
@@ -33,7 +34,7 @@ export function evaluate(cases: readonly Case[]): Answer[][] {
       principal: `arn:${partition(place.region)}:iam::${place.account}:role/${role.name}`,
       account: place.account,
       region: place.region,
-      context: context(role, request, place),
+      context: request.context,
     })),
   }));
   const script = fileURLToPath(new URL('evaluate.py', import.meta.url));

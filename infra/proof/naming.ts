@@ -25,6 +25,12 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   'ssm:document': ['Name'],
 };
 
+/** Ids that tell apart two types which the same parameter names. */
+const IDS: Readonly<Record<string, RegExp>> = {
+  'ssm:instance': /^i-/,
+  'ssm:managed-instance': /^mi-/,
+};
+
 /** Types whose owner a call does not tell: whoever it is, the role has to allow it. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'ec2:prefix-list': ['aws', OTHER],
@@ -115,6 +121,7 @@ async function ofType(
   ]);
   const arns: string[] = [];
   for (const value of values) {
+    if (IDS[`${service}:${type}`]?.test(value) === false) continue;
     if (value.startsWith('arn:')) {
       arns.push(value);
       continue;

@@ -60,7 +60,17 @@ test('the sample is proven: nothing is denied, and every permission is needed', 
       'sqs:SendMessage', 'logs:CreateLogStream', 'logs:PutLogEvents',
     ]);
   }
-  assert.match(text, /Lambda itself writes the log, as the role:\n {4}logs:CreateLogStream on /);
+  const stream = `arn:aws:logs:us-east-1:${ACCOUNT}:log-group:/aws/Attended:*`;
+  assert.ok(text.includes(
+    `  Lambda itself writes the log, as the role:\n    logs:CreateLogStream on ${stream}\n`), text);
+});
+
+test('the same request is judged once', async () => {
+  const all = templates() as Template[];
+  const first = verdict(await judge(calls(), all, REASONS), ATTENDED);
+  const second = verdict(await judge([...calls(), ...calls()], all, REASONS), ATTENDED);
+  assert.equal(second.calls, 2 * first.calls);
+  assert.equal(second.requests, first.requests);
 });
 
 describe('one permission less is one denial', () => {
@@ -137,7 +147,7 @@ describe('a narrower role is denied what it lost, and nothing else', () => {
     [
       'ec2:DescribeSecurityGroups',
       { StringEquals: { 'aws:RequestedRegion': ['us-east-1'] } },
-      ['ec2:DescribeSecurityGroupRules *', 'ec2:DescribeSecurityGroups *'],
+      ['ec2:DescribeSecurityGroups *'],
     ],
     [
       'kms:Decrypt',
@@ -199,12 +209,16 @@ describe('a narrower role is denied what it lost, and nothing else', () => {
 });
 
 test('a call in another Region does not move the role there', async () => {
-  const away = call(UNATTENDED, 'ec2:RevokeSecurityGroupIngress', { GroupId: 'sg-1' }, {
-    region: 'us-west-2',
-  });
-  const judgement = await judge([...calls(), away], templates() as Template[], REASONS);
+  const away = (operation: string, params: unknown) =>
+    call(UNATTENDED, operation, params, { region: 'us-west-2' });
+  const made = [
+    away('ec2:RevokeSecurityGroupIngress', { GroupId: 'sg-1' }),
+    // On the same resource as at home, and yet another request.
+    away('ec2:DescribeSecurityGroups', {}),
+  ];
+  const judgement = await judge([...calls(), ...made], templates() as Template[], REASONS);
   assert.deepEqual(verdict(judgement, UNATTENDED).denials.map(({ request }) => request.resource), [
-    `arn:aws:ec2:us-west-2:${ACCOUNT}:security-group/sg-1`,
+    `arn:aws:ec2:us-west-2:${ACCOUNT}:security-group/sg-1`, '*',
   ]);
 });
 
@@ -383,6 +397,13 @@ describe('a call as requests', () => {
         (name, n) => `dynamodb:${name} ${arn}t${n}`));
   });
 
+  test('a query of an index is checked against the index, not the table', async () => {
+    const made = call(ATTENDED, 'dynamodb:Query', { TableName: 't', IndexName: 'by-day' });
+    assert.deepEqual(await of(made), [
+      `dynamodb:Query arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/t/index/by-day`,
+    ]);
+  });
+
   test('rules of a group: each of them, and not the groups that they admit', async () => {
     const made = call(ATTENDED, 'ec2:ModifySecurityGroupRules', {
       GroupId: 'sg-1',
@@ -425,6 +446,14 @@ describe('a call as requests', () => {
     assert.deepEqual(
       await of(call(ATTENDED, 'ec2:StopInstances', instances)),
       ['i-1', 'i-2'].map((id) => `ec2:StopInstances ${arn}${id}`));
+    const command = { DocumentName: 'backstop-x', InstanceIds: ['i-1', 'mi-2'] };
+    assert.deepEqual(
+      await of(call(ATTENDED, 'ssm:SendCommand', command)),
+      [
+        `arn:aws:ssm:${REGION}:${ACCOUNT}:document/backstop-x`,
+        `${arn}i-1`,
+        `arn:aws:ssm:${REGION}:${ACCOUNT}:managed-instance/mi-2`,
+      ].map((one) => `ssm:SendCommand ${one}`));
     assert.deepEqual(
       await of(call(ATTENDED, 'ecr:PutImageTagMutability', { repositoryName: 'team/app' })),
       [`ecr:PutImageTagMutability arn:aws:ecr:${REGION}:${ACCOUNT}:repository/team/app`]);

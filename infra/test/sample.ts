@@ -91,6 +91,10 @@ export function templates(): Mutable<Template>[] {
         Unattended: role(UNATTENDED, [...reads(), ...revoke(), ...engine('Unattended')]),
         Attended: role(ATTENDED, [
           ...reads(),
+          // As where an action observes what the responder reads: one permission, written twice.
+          allow('ec2:DescribeSecurityGroupRules', '*', {
+            StringEquals: { 'aws:RequestedRegion': [REGION] },
+          }),
           ...revoke(),
           allow('ec2:AuthorizeSecurityGroupIngress', [
             here('ec2', 'security-group/*'), here('ec2', 'security-group-rule/*'),
@@ -103,7 +107,9 @@ export function templates(): Mutable<Template>[] {
             here('ec2', 'security-group-rule/*'),
             arn('ec2:${AWS::Region}:*:prefix-list/*'),
           ]),
-          allow('sts:AssumeRole', arn(`iam::222222222222:role/${ATTENDED}`)),
+          allow('sts:AssumeRole', arn(`iam::222222222222:role/${ATTENDED}`), {
+            StringLike: { 'sts:RoleSessionName': 'sample-*' },
+          }),
           allow('lambda:InvokeFunction', here('lambda', 'function:backstop-other')),
           ...engine('Attended'),
         ]),
