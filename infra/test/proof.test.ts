@@ -489,15 +489,15 @@ describe('the record', () => {
   };
 
   test('is read from a local AWS', async () => {
-    const made = { ...call(ATTENDED, 'ec2:DescribeVpcs', {}), seq: 7 };
-    await answering({ calls: [made], last: 7 }, async (endpoint) =>
+    const made = { ...call(ATTENDED, 'ec2:DescribeVpcs', {}), seq: 1 };
+    await answering({ calls: [made], last: 1 }, async (endpoint) =>
       assert.deepEqual(await recorded({ endpoint }), [made]));
   });
 
   test('is refused where calls fell out of it', async () => {
     const made = { ...call(ATTENDED, 'ec2:DescribeVpcs', {}), seq: 7 };
-    await answering({ calls: [made], last: 9 }, async (endpoint) =>
-      assert.rejects(recorded({ endpoint }), /the record is incomplete: 1 of 3 calls/));
+    await answering({ calls: [made], last: 7 }, async (endpoint) =>
+      assert.rejects(recorded({ endpoint }), /the record is incomplete: it begins with call 7/));
   });
 
   test('is asked of loopback only', async () => {
