@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { requireKnown } from './context.ts';
+import { requireKnown } from './conditions.ts';
 import { partition } from './naming.ts';
 import type { Place } from './naming.ts';
 import type { Request } from './requests.ts';

@@ -54,19 +54,50 @@ export async function judge(
   templates: readonly Template[],
   reasons: readonly Reason[],
 ): Promise<Judgement> {
-  const made = calls.flatMap((call) => {
+  const { cases, made, unknown, undeployed } = await gather(calls, templates);
+  const { denials, needed } = decide(cases);
+  const declared = [...roles(templates, { account: '111111111111', region: 'us-east-1' }).values()];
+  const verdicts: Verdict[] = [];
+  for (const role of declared) {
+    const { name } = role;
+    const mine = needed.get(name) ?? new Set<number>();
+    verdicts.push({
+      role: name,
+      calls: made.get(name) ?? 0,
+      requests: cases.filter((one) => one.role.name === name).flatMap((one) => one.requests).length,
+      denials: denials.get(name) ?? [],
+      needed: mine.size,
+      unneeded: (await spare(role, mine)).map((grant) => {
+        const why = reasons.find((reason) => covers(reason, name, grant))?.why;
+        return { grant, ...(why !== undefined && { why }) };
+      }),
+    });
+  }
+  const attributed = [...made.values()].reduce((sum, one) => sum + one, 0);
+  return {
+    verdicts,
+    others: calls.length - attributed,
+    undeployed,
+    unknown,
+    stale: stale(reasons, declared, verdicts),
+  };
+}
+
+/** What each role asked for in each account, each request once. */
+async function gather(calls: readonly Call[], templates: readonly Template[]) {
+  const attributed = calls.flatMap((call) => {
     const role = roleOf(call);
     return role === undefined ? [] : [{ call, role }];
   });
-  const home = homes(made.map((one) => one.call));
+  const home = homes(attributed.map((one) => one.call));
   const deployed = memo((account: string, region: string) => roles(templates, { account, region }));
   const key = memo((topic: string) => keyOf(templates, topic));
   const asked = new Map<string, Asked>();
-  const count = new Map<string, number>();
+  const made = new Map<string, number>();
   const unknown = new Map<string, number>();
   const undeployed = new Map<string, number>();
-  for (const { call, role: { name, session } } of made) {
-    tally(count, name);
+  for (const { call, role: { name, session } } of attributed) {
+    tally(made, name);
     try {
       const region = home(call);
       const role = deployed(call.account, region).get(name);
@@ -88,12 +119,16 @@ export async function judge(
       tally(unknown, error instanceof Error ? error.message : String(error));
     }
   }
-  const cases = [...asked.values()];
-  const answers = evaluate(cases);
+  return { cases: [...asked.values()], made, unknown, undeployed };
+}
+
+/** What is denied, and which permissions some request is allowed by alone, by role. */
+function decide(cases: readonly Asked[]) {
   const denials = new Map<string, Denial[]>();
   const needed = new Map<string, Set<number>>();
-  cases.forEach(({ role, requests: of }, n) => {
-    of.forEach(({ request, call }, m) => {
+  const answers = evaluate(cases);
+  for (const [n, { role: { name }, requests: of }] of cases.entries()) {
+    for (const [m, { request, call }] of of.entries()) {
       const answer = answers[n]?.[m];
       if (answer === undefined) throw new Error('a request was not answered');
       const [first, second] = answer.grants;
@@ -102,39 +137,13 @@ export async function judge(
           answer.decision === 'Deny' ? 'a statement denies it'
           : first === undefined ? 'no statement allows it'
           : 'the boundary forbids it';
-        add(denials, role.name, { request, call, because });
+        denials.set(name, [...(denials.get(name) ?? []), { request, call, because }]);
       } else if (first !== undefined && second === undefined) {
-        needed.set(role.name, (needed.get(role.name) ?? new Set()).add(first));
+        needed.set(name, (needed.get(name) ?? new Set()).add(first));
       }
-    });
-  });
-  const declared = roles(templates, { account: '111111111111', region: 'us-east-1' });
-  const verdicts: Verdict[] = [];
-  for (const role of declared.values()) {
-    const mine = needed.get(role.name) ?? new Set<number>();
-    const unneeded = await spare(role, mine);
-    verdicts.push({
-      role: role.name,
-      calls: count.get(role.name) ?? 0,
-      requests: cases.filter((c) => c.role.name === role.name).flatMap((c) => c.requests).length,
-      denials: denials.get(role.name) ?? [],
-      needed: mine.size,
-      unneeded: unneeded.map((grant) => {
-        const why = reasons.find((reason) => covers(reason, role.name, grant))?.why;
-        return { grant, ...(why !== undefined && { why }) };
-      }),
-    });
+    }
   }
-  const spares = verdicts.flatMap(({ role, unneeded }) =>
-    unneeded.map(({ grant }) => ({ role, grant })),
-  );
-  return {
-    verdicts,
-    others: calls.length - made.length,
-    undeployed,
-    unknown,
-    stale: stale(reasons, [...declared.values()], spares),
-  };
+  return { denials, needed };
 }
 
 /** The permissions that are not needed, without those that mean nothing: `GetItem` on an index. */
@@ -164,12 +173,14 @@ function covers(reason: Reason, role: string, grant: Grant): boolean {
 function stale(
   reasons: readonly Reason[],
   all: readonly Role[],
-  spares: readonly { readonly role: string; readonly grant: Grant }[],
+  verdicts: readonly Verdict[],
 ): string[] {
   return reasons.flatMap((reason) =>
     reason.actions.flatMap((action) => {
       const one = { ...reason, actions: [action] };
-      if (spares.some(({ role, grant }) => covers(one, role, grant))) return [];
+      const holds = verdicts.some(({ role, unneeded }) =>
+        unneeded.some(({ grant }) => covers(one, role, grant)));
+      if (holds) return [];
       const held = all.some((role) => role.grants.some((grant) => covers(one, role.name, grant)));
       const on = reason.resource === undefined ? '' : ` on ${reason.resource}`;
       return [`${reason.role}: ${action}${on}: ${held ? 'it is needed' : 'no role holds it'}`];
@@ -201,12 +212,6 @@ function homes(calls: readonly Call[]): (call: Call) => string {
 
 function tally(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
-}
-
-function add<T>(to: Map<string, T[]>, key: string, value: T): void {
-  const list = to.get(key) ?? [];
-  to.set(key, list);
-  list.push(value);
 }
 
 function memo<A extends string[], T>(make: (...from: A) => T): (...from: A) => T {

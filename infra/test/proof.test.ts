@@ -1,8 +1,13 @@
 /** The proof of permissions, on a constructed deployment and record: what it finds, and must. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, test } from 'node:test';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { recorded } from '../proof/calls.ts';
 import type { Call } from '../proof/calls.ts';
 import { typesOf } from '../proof/fits.ts';
@@ -16,6 +21,7 @@ import { REASONS } from '../proof/unused.ts';
 import {
   ACCOUNT, ATTENDED, REGION, UNATTENDED, call, calls, propertiesOf, statementsOf, templates,
 } from './sample.ts';
+import { synthesise } from './synthesised.ts';
 
 const place = { account: ACCOUNT, region: REGION };
 const verdict = (judgement: Judgement, role: string) => {
@@ -474,6 +480,34 @@ test('which types of an action a policy resource can match', async () => {
   ] as const) {
     assert.deepEqual(await typesOf(action, resource), types, `${action} ${resource}`);
   }
+});
+
+describe('the command', () => {
+  const prove = (folder: string, record: string) =>
+    spawnSync(process.execPath, [
+      '--import', 'tsx', fileURLToPath(new URL('../proof/prove.ts', import.meta.url)),
+      '--templates', folder, '--calls', record,
+    ], { encoding: 'utf8' });
+  const folder = mkdtempSync(join(tmpdir(), 'backstop-proof-'));
+  const record = join(folder, 'record.json');
+  after(() => rmSync(folder, { recursive: true }));
+
+  test('fails where a responder has no role', () => {
+    writeFileSync(record, JSON.stringify({ calls: [] }));
+    const { status, stderr } = prove(folder, record);
+    assert.equal(status, 1);
+    assert.match(stderr, /^permissions: no template in .* has backstop-/);
+  });
+
+  test('fails for what is not proven', () => {
+    // As the deployment is synthesised: of its roles, this record proves nothing.
+    const { directory } = synthesise().app.synth();
+    writeFileSync(record, JSON.stringify({ calls: [] }));
+    const { status, stdout } = prove(directory, record);
+    assert.equal(status, 1);
+    assert.match(stdout, /FAILED backstop-.*-unattended: no call was judged/);
+    assert.match(stdout, /permissions: denied 0, not proven/);
+  });
 });
 
 describe('the record', () => {
