@@ -50,7 +50,9 @@ function general(key: string): string {
 async function faults(statements: readonly Statement[]): Promise<string[]> {
   const found: string[] = [];
   for (const statement of statements) {
-    const { actions, resource, conditions, why } = statement;
+    const { actions, resource, conditions, production, why } = statement;
+    // The deployment makes conditions of these: with a tag of the policy, where it is about one.
+    const bounds = production.map((key) => (key === 'aws:ResourceTag' ? `${key}/team` : key));
     if (why.trim() === '') found.push(`${actions.join()} on ${resource}: no why`);
     for (const action of actions) {
       const [service = '', name = ''] = action.split(':');
@@ -79,7 +81,7 @@ async function faults(statements: readonly Statement[]): Promise<string[]> {
         const own = type.conditionKeys.length > 0 ? type.conditionKeys : conditionKeys;
         for (const key of own) keys.add(general(key));
       }
-      for (const { key } of conditions) {
+      for (const key of [...conditions.map((one) => one.key), ...bounds]) {
         const always = key.startsWith('aws:') && !/Tag/.test(key);
         if ((await findConditionKey(key)) === undefined) {
           found.push(`${action}: IAM knows no condition key ${key}`);
@@ -119,6 +121,7 @@ const sound: Statement = {
   actions: ['ec2:RevokeSecurityGroupIngress'],
   resource: 'arn:${Partition}:ec2:${Region}:${Account}:security-group/*',
   conditions: [],
+  production: [],
   why: 'closes the port',
 };
 const condition = (key: string) => [{ operator: 'StringEquals', key, values: ['x'] }];
@@ -140,6 +143,8 @@ for (const [name, wrong, fault] of [
   ['an unknown key', { conditions: condition('ec2:Nonsense') }, 'IAM knows no condition key'],
   ['a key of another action', { conditions: condition('ec2:CreateAction') }, 'it has no such key'],
   ['a key of its resource', { conditions: condition('aws:ResourceTag/team') }, undefined],
+  ['what tells production', { production: ['ec2:Vpc', 'aws:ResourceTag'] }, undefined],
+  ['what does not', { production: ['ec2:Tenancy'] }, 'it has no such key'],
   ['a key of every request', { conditions: condition('aws:PrincipalArn') }, undefined],
   [
     'one resource of two',
