@@ -57,6 +57,13 @@ impl Action<Account> for Revoke {
                 why: "puts a revoked rule back",
             },
             Statement {
+                actions: &["ec2:AuthorizeSecurityGroupIngress"],
+                resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group-rule/*",
+                conditions: &[],
+                production: &[],
+                why: "with tags, the same call is also checked against the rule that it makes",
+            },
+            Statement {
                 actions: &["ec2:CreateTags"],
                 resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group-rule/*",
                 conditions: &[Condition {
