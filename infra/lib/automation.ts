@@ -310,7 +310,6 @@ export class RunbookDocument extends Construct {
 /** The role of one responder's documents: it may start the attended lane, and tell approvers. */
 export class AutomationRole extends Construct {
   readonly role: Role;
-  private readonly topics = new Set<string>();
 
   /** The role of `manifest` in the stack of `scope`: all its runbooks share it. */
   static of(scope: Construct, manifest: Manifest): AutomationRole {
@@ -346,8 +345,6 @@ export class AutomationRole extends Construct {
    * `AmazonSSMAutomationRole` holds `sns:Publish` on topics named Automation… for the same purpose.
    */
   mayNotify({ topicName, keyAlias }: ApprovalTopic): void {
-    if (this.topics.has(topicName)) return;
-    this.topics.add(topicName);
     const arn = arns(this);
     this.role.addToPolicy(new PolicyStatement({
       actions: ['sns:Publish'],
