@@ -323,9 +323,10 @@ function run(name: 'Plan' | 'Apply', payload: Json, answers: Answer[]): Ran {
     mkdirSync(join(folder, 'botocore'));
     put('boto3.py', BOTO3);
     put('botocore/config.py', BOTOCORE);
+    const file = put('script.py', String(inputs['Script']));
     const ran = spawnSync(
       'python3',
-      ['-B', put('run.py', RUN), put('script.py', String(inputs['Script'])), String(inputs['Handler'])],
+      ['-B', put('run.py', RUN), file, String(inputs['Handler'])],
       {
         input: JSON.stringify(payload),
         encoding: 'utf8',

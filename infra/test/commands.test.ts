@@ -246,7 +246,7 @@ describe('the script of authorized-keys', () => {
     ['a plain line', `ssh-ed25519 ${KEY} me@host`, true],
     ['no comment', `ssh-rsa ${KEY}`, true],
     ['white space around', `\t ssh-rsa \t${KEY}\t `, true],
-    ['cloud-init’s options', `no-pty,command="echo 'Log in as \\"x\\"';sleep 10" ssh-rsa ${KEY} k`, true],
+    ['cloud-init’s', `no-pty,command="echo 'Log in as \\"x\\"';sleep 10" ssh-rsa ${KEY} k`, true],
     ['an option with spaces', `from="10.0.0.0/8, 192.168.0.1",no-pty ssh-ed25519 ${KEY}`, true],
     ['a certificate authority', `cert-authority ecdsa-sha2-nistp256 ${KEY} ca`, true],
     ['a hardware key', `sk-ssh-ed25519@openssh.com ${KEY}`, true],
@@ -258,6 +258,7 @@ describe('the script of authorized-keys', () => {
     ['the key as a comment', `ssh-rsa ${OTHER} ${KEY}`, false],
     ['the key as a comment that looks like a key', `ssh-rsa ${OTHER} ssh-rsa ${KEY}`, false],
     ['the key within an option', `command="ssh-rsa ${KEY}" ssh-rsa ${OTHER}`, false],
+    ['the key after an escaped quote', `command="x\\" ssh-rsa ${KEY} " ssh-rsa ${OTHER}`, false],
     ['a commented line', `# ssh-rsa ${KEY}`, false],
     ['no type', KEY, false],
     ['a word that is no type', `no-pty telnet ${KEY}`, false],
@@ -287,7 +288,7 @@ describe('the script of authorized-keys', () => {
     assert.deepEqual(host.all(), before);
   }));
 
-  test('remove, again, restore, again: every user, root included, and all comes back', on((host) => {
+  test('remove, again, restore, again: every user, and all comes back', on((host) => {
     const files = [ROOT, ALICE, 'home/alice/.ssh/authorized_keys2', BOB];
     for (const [n, path] of files.entries()) {
       const owner = path.includes('alice') ? 'alice' : path.includes('bob') ? 'bob' : undefined;
@@ -352,12 +353,14 @@ describe('the script of authorized-keys', () => {
     ].join('\n'));
     host.put(`etc/bob/%keys-${UID.bob}`, keys);
     host.put('home/alice/mine', keys, 'alice');
+    host.put('home/alice/none', keys, 'alice');
     host.put('home/bob/theirs', keys, 'bob');
     host.put(ALICE, keys, 'alice');
     const { status, report } = host.run('remove');
     assert.deepEqual([status, report.removed, report.default_paths], [0, 3, 0]);
     assert.equal(report.authorized_keys_command, 4);
     assert.equal(host.text(ALICE), keys, 'sshd does not read it');
+    assert.equal(host.text('home/alice/none'), keys, 'none is no path');
   }));
 
   test('a file that serves every user is changed once', on((host) => {
@@ -376,7 +379,7 @@ describe('the script of authorized-keys', () => {
     assert.equal(fs.readlinkSync(host.at(ALICE)), '../dotfiles/keys');
   }));
 
-  test('a link out of the home reaches no further than its user', { skip: needsRoot }, on((host) => {
+  test('a link out of a home reaches no further than its user', { skip: needsRoot }, on((host) => {
     // Alice points at a file that is not hers; it even holds the key.
     host.put('etc/secret', `ssh-rsa ${KEY}\n`, undefined, 0o644);
     fs.symlinkSync(host.at('etc/secret'), host.at(ALICE));
@@ -411,7 +414,7 @@ describe('the script of authorized-keys', () => {
 
   test('root writes in no folder that others may write', { skip: needsRoot }, on((host) => {
     host.sshd(`authorizedkeysfile ${host.at('etc/open')}/%u`);
-    host.put('etc/open/alice', `ssh-rsa ${KEY}\n`, 'alice');
+    host.put('etc/open/alice', `ssh-rsa ${KEY}\n`, undefined, 0o644);
     fs.chmodSync(host.at('etc/open'), 0o777);
     host.run('remove');
     // As alice, who may: every new file is hers.
@@ -463,9 +466,34 @@ describe('the script of authorized-keys', () => {
     assert.equal(host.run('restore', report.backup!).report.changed, 1, 'deleted since');
   }));
 
+  test('a change in between is kept, and the key is not said to be gone', on((host) => {
+    host.put(ALICE, `ssh-rsa ${KEY}\n`, 'alice');
+    host.command('sed', `echo late >>'${host.at(ALICE)}'; exec /bin/sed "$@"`);
+    const { status, report } = host.run('remove');
+    assert.deepEqual([status, report.removed, report.failed, report.backup], [3, 0, 1, null]);
+    assert.equal(host.text(ALICE), `ssh-rsa ${KEY}\nlate\n`);
+    assert.deepEqual(fs.readdirSync(host.at('home/alice/.ssh')), ['authorized_keys']);
+  }));
+
+  test('a removal that did not happen is a failure', on((host) => {
+    host.put(ALICE, `ssh-rsa ${KEY}\n`, 'alice');
+    host.command('mv', 'exit 0');
+    const { status, report } = host.run('remove');
+    assert.deepEqual([status, report.removed, report.failed], [3, 0, 1]);
+  }));
+
+  test('what a user’s process says is held to its shape', on((host) => {
+    for (const says of ['removed 9x 1', 'removed 1 "}', 'owned 1 1', '', '$(id) 1 1']) {
+      host.command('timeout', `cat <<'SAYS'\n${says}\nSAYS`);
+      const { status, report } = host.run('remove');
+      assert.deepEqual([status, report.removed, report.backup], [3, 0, null], says);
+    }
+  }));
+
   test('a copy that is a link, or that is not there, restores nothing', on((host) => {
     host.put(ALICE, `ssh-rsa ${OTHER}\n`, 'alice');
-    fs.symlinkSync('/etc/passwd', host.at(`${ALICE}.backstop-20261125T120000Z-1`));
+    host.put('home/alice/mine', `ssh-rsa ${KEY}\nssh-rsa ${OTHER}\n`, 'alice');
+    fs.symlinkSync('../mine', host.at(`${ALICE}.backstop-20261125T120000Z-1`));
     const before = host.all();
     assert.equal(host.run('restore', '20261125T120000Z-1').status, 3);
     assert.equal(host.run('restore', '20261125T120000Z-2').status, 3);
