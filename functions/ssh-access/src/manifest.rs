@@ -2,8 +2,8 @@
 
 use backstop_core::ident::Shape;
 use backstop_core::manifest::{
-    Compliance, Manifest, NOT_IN_THE_SOURCE, Parameter, Query, Response, Rule, Runbook, Schedule,
-    Signal, Statement, Threshold, Use,
+    Command, Compliance, Manifest, NOT_IN_THE_SOURCE, Parameter, Query, Response, Rule, Runbook,
+    Schedule, Signal, Statement, Threshold, Use,
 };
 use backstop_core::words::{Class, Severity, Urgency};
 
@@ -121,5 +121,9 @@ pub const MANIFEST: Manifest = Manifest {
     or eventSource="ec2-instance-connect.amazonaws.com"
 | sort @timestamp desc"#,
     }],
-    commands: &[],
+    commands: &[Command {
+        name: "authorized-keys",
+        title: "Takes one public key out of every authorized_keys file, and puts it back",
+        content: include_str!("../commands/authorized-keys.json"),
+    }],
 };
