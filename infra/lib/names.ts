@@ -17,6 +17,8 @@ export type Urgency = (typeof URGENCIES)[number];
 export const PREFIX = 'backstop';
 export const TABLE = `${PREFIX}-journal`;
 export const KEY_ALIAS = `alias/${PREFIX}`;
+/** Where approvers are told: `aws:approve` takes only topics whose name begins with `Automation`. */
+export const APPROVALS = `Automation-${PREFIX}`;
 export const HEARTBEAT_SOURCE = `${PREFIX}.heartbeat`;
 /** The namespace of the metrics that functions write. */
 export const METRICS = 'Backstop';

@@ -1,11 +1,11 @@
-/** How people are told: three topics by urgency, encrypted with a key of their own. */
+/** How people are told: topics by urgency and for approvals, encrypted with a key of their own. */
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
-import { KEY_ALIAS, URGENCIES, arns, topicName } from './names.ts';
+import { APPROVALS, KEY_ALIAS, URGENCIES, arns, topicName } from './names.ts';
 import type { Settings } from './settings.ts';
 
 export class Notifications extends Construct {
@@ -30,6 +30,15 @@ export class Notifications extends Construct {
       resources: ['*'], // in a key's policy: this key
       conditions: ofThisAccount,
     }));
+    const approvals = new Topic(this, 'approvals', {
+      topicName: APPROVALS,
+      displayName: 'Backstop approvals',
+      masterKey: key,
+      enforceSSL: true,
+    });
+    if (settings.email.page !== undefined) {
+      approvals.addSubscription(new EmailSubscription(settings.email.page));
+    }
     for (const urgency of URGENCIES) {
       const topic = new Topic(this, urgency, {
         topicName: topicName(urgency),

@@ -6,11 +6,12 @@ import { CfnPermission, type Code, type IFunction } from 'aws-cdk-lib/aws-lambda
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { ResponderAlarms } from './alarms.ts';
+import { RunbookDocument } from './automation.ts';
 import { acknowledge, acknowledgeDeadLetterQueue } from './checks.ts';
 import { LaneFunction } from './lane.ts';
 import type { Manifest, Pattern, Rule } from './manifest.ts';
 import {
-  HEARTBEAT_SOURCE, LANES, type Lane, PREFIX, arns, ruleDeadLetters, ruleName,
+  APPROVALS, HEARTBEAT_SOURCE, KEY_ALIAS, LANES, type Lane, PREFIX, arns, ruleDeadLetters, ruleName,
 } from './names.ts';
 import { ceiling } from './permissions.ts';
 import { Schedules } from './schedules.ts';
@@ -61,6 +62,12 @@ export class Responder extends Stack {
     new Schedules(this, 'Schedules', {
       manifest, function: lanes.unattended.function, deadLetters: undelivered,
     });
+    for (const runbook of manifest.runbooks) {
+      new RunbookDocument(this, runbook.name, {
+        manifest, runbook, ...settings.runbooks,
+        notify: { topicName: APPROVALS, keyAlias: KEY_ALIAS },
+      });
+    }
     new ResponderAlarms(this, 'Alarms', {
       manifest,
       functions: LANES.map((lane) => lanes[lane].function),

@@ -40,8 +40,15 @@ export interface Settings {
   readonly reservedConcurrency: { readonly unattended: number; readonly attended: number };
   /** Where SNS sends pages, tickets and notes by e-mail. */
   readonly email: { readonly page?: string; readonly ticket?: string; readonly info?: string };
-  /** IAM ARNs of who may approve in Systems Manager Automation. */
-  readonly approvers: readonly string[];
+  /** How a runbook is approved in Systems Manager Automation. */
+  readonly runbooks: {
+    /** IAM ARNs of who may approve. */
+    readonly approvers: readonly string[];
+    /** How many of them must. */
+    readonly approvals: number;
+    /** `guards.approval_expiry_secs` of the policy. */
+    readonly approvalExpirySecs?: number;
+  };
   /** The log group of the CloudTrail trail, for the saved queries. */
   readonly trailLogGroup?: string;
 }
@@ -141,6 +148,7 @@ export function settings(node: Node, policy: string): Settings {
     throw new SettingError(`the setting \`architecture\` is ${JSON.stringify(architecture)}`,
       'it takes `arm64` or `x86_64`, and the functions must be built for it');
   }
+  const expiry = table(parsed['guards'])['approval_expiry_secs'];
   const address = /^[^@\s]+@[^@\s]+$/;
   const approvers = text(node, 'approvers', /^arn:[^,\s]+(,arn:[^,\s]+)*$/,
     'arn:aws:iam::111122223333:role/OnCall');
@@ -166,7 +174,11 @@ export function settings(node: Node, policy: string): Settings {
       ticket: text(node, 'email-ticket', address, 'platform@example.com'),
       info: text(node, 'email-info', address, 'platform@example.com'),
     },
-    approvers: approvers?.split(',') ?? [],
+    runbooks: {
+      approvers: approvers?.split(',') ?? [],
+      approvals: whole(node, 'approvals', 1, 10),
+      ...(typeof expiry === 'number' && { approvalExpirySecs: expiry }),
+    },
     trailLogGroup: text(node, 'trail-log-group', /^[A-Za-z0-9_\-/.#]{1,512}$/, 'aws-cloudtrail-logs'),
   };
 }

@@ -1,11 +1,13 @@
 /** What all responders share but the journal. */
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
+import { CommandDocuments } from './commands.ts';
 import { Dashboard } from './dashboard.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Manifest } from './manifest.ts';
 import { Notifications } from './notifications.ts';
-import { Operator } from './operator.ts';
+import { People } from './people.ts';
+import { Queries } from './queries.ts';
 import type { Settings } from './settings.ts';
 
 export interface SharedProps extends StackProps {
@@ -23,6 +25,10 @@ export class Shared extends Stack {
     new Notifications(this, 'Notifications', settings);
     new Heartbeat(this, 'Heartbeat');
     new Dashboard(this, 'Dashboard', manifests);
-    new Operator(this, 'Operator', manifests);
+    new People(this, 'People', manifests);
+    new Queries(this, 'Queries', { manifests, trailLogGroup: settings.trailLogGroup });
+    for (const manifest of manifests) {
+      new CommandDocuments(this, `${manifest.responder}-commands`, { manifest });
+    }
   }
 }

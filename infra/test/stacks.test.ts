@@ -83,7 +83,7 @@ test('the journal survives everything but a person who means it', () => {
 test('the topics are encrypted with a key that turns, and alarms may page', () => {
   const topics = stacks.of('AWS::SNS::Topic');
   assert.deepEqual(list(topics.map((t) => t.TopicName)),
-    ['backstop-info', 'backstop-page', 'backstop-ticket']);
+    ['Automation-backstop', 'backstop-info', 'backstop-page', 'backstop-ticket']);
   for (const topic of topics) assert.equal(topic.KmsMasterKeyId, `arn:aws:kms:${HOME}:${ACCOUNT}:key/the-key`);
   assert.equal(stacks.one('AWS::KMS::Key', 'EnableKeyRotation', true as any).EnableKeyRotation, true);
   assert.equal(stacks.one('AWS::KMS::Alias', 'AliasName', 'alias/backstop').TargetKeyId,
@@ -93,6 +93,31 @@ test('the topics are encrypted with a key that turns, and alarms may page', () =
   assert.deepEqual(pages.map((s: any) => [s.Principal.Service, s.Action, s.Resource,
     s.Condition.StringEquals['aws:SourceAccount']]), [['cloudwatch.amazonaws.com', 'sns:Publish',
     `arn:aws:sns:${HOME}:${ACCOUNT}:backstop-page`, ACCOUNT]]);
+});
+
+test('who starts or approves a runbook cannot pass the approval by', () => {
+  for (const name of ['backstop-runbook-starter', 'backstop-runbook-approver']) {
+    const { Statement } = stacks.one('AWS::IAM::ManagedPolicy', 'ManagedPolicyName', name).PolicyDocument;
+    const actions = Statement.flatMap((s: any) => list(s.Action));
+    assert.ok(!actions.some((action: string) => action.startsWith('lambda:')), name);
+    assert.equal(actions.includes('ssm:StartAutomationExecution'), name.endsWith('starter'));
+    assert.equal(actions.includes('ssm:SendAutomationSignal'), name.endsWith('approver'));
+    const pass = Statement.find((s: any) => s.Action === 'iam:PassRole');
+    if (pass === undefined) continue;
+    assert.deepEqual(list(pass.Resource), manifests().map((m) =>
+      `arn:aws:iam::${ACCOUNT}:role/backstop-${m.responder}-automation`));
+    assert.deepEqual(pass.Condition, { StringEquals: { 'iam:PassedToService': 'ssm.amazonaws.com' } });
+  }
+});
+
+test('every runbook has its document, every command and query too', () => {
+  const all = manifests();
+  assert.deepEqual(list(stacks.of('AWS::SSM::Document').map((d) => d.Name)), list([
+    ...all.flatMap((m) => m.runbooks).map((r) => `backstop-${r.name.replaceAll('.', '-')}`),
+    ...all.flatMap((m) => m.commands.map((c) => `backstop-${m.responder}-${c.name}`)),
+  ]));
+  assert.deepEqual(list(stacks.of('AWS::Logs::QueryDefinition').map((q) => q.Name)),
+    list(all.flatMap((m) => m.queries.map((q) => `Backstop/${m.control}/${q.name}`))));
 });
 
 test('an operator may invoke the attended functions, and nothing else', () => {
@@ -122,7 +147,8 @@ test('what is set is what is deployed', () => {
     [['x86_64'], 512, 120, undefined]);
   assert.ok(other.of('AWS::Logs::LogGroup').every((logs) => logs.RetentionInDays === 30));
   assert.deepEqual(other.of('AWS::SNS::Subscription').map((s) => [s.Protocol, s.Endpoint, s.TopicArn]),
-    [['email', 'oncall@example.com', `arn:aws:sns:${HOME}:${ACCOUNT}:backstop-page`]]);
+    ['Automation-backstop', 'backstop-page'].map((topic) =>
+      ['email', 'oncall@example.com', `arn:aws:sns:${HOME}:${ACCOUNT}:${topic}`]));
 });
 
 test('a policy without a home Region fits any Region, and forwards from none', () => {
