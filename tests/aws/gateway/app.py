@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import ministack.app as ministack
 
-from . import patches, wire
+from . import cloudformation, patches, schedules, wire
 from .faults import Faults
 from .identity import caller, refusal
 from .record import Record
@@ -32,7 +32,9 @@ class Gateway:
         self.record = Record()
         self.faults = Faults()
         self.emulator = ministack.app
+        self.dropped = cloudformation.Dropped()
         patches.apply()
+        cloudformation.install(self.dropped, moto)
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -127,12 +129,18 @@ class Gateway:
                 case "DELETE", "faults":
                     self.faults.clear()
                     result = {"faults": []}
+                case "GET", "dropped":
+                    result = {"dropped": self.dropped.of(query["account"])}
+                case "POST", "fire":
+                    result = schedules.fire(body["account"], body["region"], body["schedule"])
                 case "POST", "reset":
                     result = await self.reset()
                 case "POST", "setup":
                     result = await self.setup(body.get("account", "111111111111"), body.get("region", "us-east-1"))
                 case _:
                     return json_answer(404, {"error": f"no such endpoint: {request.method} {request.path}"})
+        except KeyError as missing:
+            return json_answer(400, {"error": f"{missing} is required"})
         except ValueError as error:
             return json_answer(400, {"error": str(error)})
         return json_answer(200, result)

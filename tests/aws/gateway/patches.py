@@ -6,7 +6,7 @@ import ministack.app as ministack
 from ministack.core import iam_evaluator
 from ministack.services import eventbridge, sns
 
-from . import asynchronous, guard
+from . import asynchronous, delivery, guard
 
 
 def apply():
@@ -18,8 +18,7 @@ def apply():
     iam_evaluator.is_root_access_key = lambda key: not key or guard.is_dummy(key)
     sns.publish_internal = publish_checked(sns.publish_internal)
     asynchronous.install()
-
-
+    delivery.install()
 
 
 def publish_checked(publish):
