@@ -4,7 +4,7 @@ import re
 
 import ministack.app as ministack
 from ministack.core import iam_evaluator
-from ministack.services import eventbridge, sns
+from ministack.services import eventbridge, scheduler, sns
 
 from . import asynchronous, delivery, guard
 
@@ -19,6 +19,7 @@ def apply():
     sns.publish_internal = publish_checked(sns.publish_internal)
     asynchronous.install()
     delivery.install()
+    scheduler._SCHEDULE_TICK_INTERVAL = 1  # seconds; ministack looks every ten
 
 
 def publish_checked(publish):
