@@ -103,16 +103,25 @@ def _(name, properties):
 
 
 @then("AWS::DynamoDB::Table")
-def _(name, properties):
+def table_then(name, properties):
     if properties.get("TimeToLiveSpecification"):
         accepted(dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": properties["TimeToLiveSpecification"]}))
     if properties.get("PointInTimeRecoverySpecification"):
         accepted(dynamodb._update_continuous_backups(
             {"TableName": name, "PointInTimeRecoverySpecification": properties["PointInTimeRecoverySpecification"]}))
     encryption = properties.get("SSESpecification")
-    if encryption:
+    if encryption and encryption["SSEEnabled"]:
         dynamodb._tables[name]["SSEDescription"] = dynamodb._sse_description_from_spec(
             {"Enabled": encryption["SSEEnabled"], **{k: v for k, v in encryption.items() if k != "SSEEnabled"}})
+
+
+@then("AWS::DynamoDB::GlobalTable")
+def _(name, properties):
+    """Its replica in this Region holds what a table has of its own; the others are as this one."""
+    here = next(r for r in properties["Replicas"] if r["Region"] == get_region())
+    dynamodb._tables[name]["DeletionProtectionEnabled"] = here.get("DeletionProtectionEnabled", False)
+    given = {"PointInTimeRecoverySpecification": here.get("PointInTimeRecoverySpecification")}
+    table_then(name, {**given, **{k: properties.get(k) for k in ("TimeToLiveSpecification", "SSESpecification")}})
 
 
 @then("AWS::SNS::Topic")

@@ -54,14 +54,14 @@ def deliver_with(invoke):
     def deliver(target, event, rule, view=None):
         if "ScheduleExpressionTimezone" in rule:  # ministack's Scheduler borrows the targets of rules
             return schedules.invoke(rule)
-        refused = _refusal(parse_arn(target["Arn"]), target, rule)
+        refused = _refusal(parse_arn(target["Arn"]), target, rule, event["Source"])
         if not refused:
             return invoke(target, event, rule, view)
         _dead_letter(target, rule, view or eventbridge._pattern_event_view(event), *refused)
     return deliver
 
 
-def _refusal(spec, target, rule):
+def _refusal(spec, target, rule, source):
     """The error code and message that a dead letter has, or None where EventBridge can deliver."""
     arn = target["Arn"]
     if spec.service == "lambda":
@@ -78,7 +78,7 @@ def _refusal(spec, target, rule):
         role = target.get("RoleArn", "")
         if role and not role_is_taken_on(role, SERVICE, rule["Arn"]):
             return "FAILED_TO_ASSUME_ROLE", f"{SERVICE} may not take on {role}"
-        if role and not role_may(role, "events:PutEvents", arn):
+        if role and not role_may(role, "events:PutEvents", arn, events_source=source):
             return "NO_PERMISSIONS", f"{role} may not put events on {arn}"
         with request_scope(spec.account_id, spec.region):
             eventbridge._ensure_default_bus()

@@ -38,7 +38,7 @@ def invoke(schedule):
     action = ACTION.get(spec.service, f"{spec.service}, which is not served here")
     if not role_is_taken_on(role, SERVICE, group):
         problem = "AccessDeniedException", f"{SERVICE} may not take on {role}"
-    elif not role_may(role, action, target["Arn"]):
+    elif not role_may(role, action, target["Arn"], events_source=(target.get("EventBridgeParameters") or {}).get("Source")):
         problem = "AccessDeniedException", f"{role} may not call {action} on {target['Arn']}"
     else:
         problem = _send(spec, target, text)

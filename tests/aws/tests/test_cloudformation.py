@@ -97,26 +97,39 @@ class Resources(Stacks):
         self.assertEqual(200, call("dynamodb", "DynamoDB_20120810.ListTables")["status"])
         self.assertIn("AuthorizationError", call("sns", body="Action=ListTopics&Version=2010-03-31")["body"])
 
-    def test_a_table_expires_items_and_can_be_restored(self):
-        self.made({"Table": {"Type": "AWS::DynamoDB::Table", "Properties": {
-            "TableName": "t", "BillingMode": "PAY_PER_REQUEST", "DeletionProtectionEnabled": True,
-            "AttributeDefinitions": [{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "day")],
-            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
-            "GlobalSecondaryIndexes": [{"IndexName": "by-day", "KeySchema": [{"AttributeName": "day", "KeyType": "HASH"}],
-                                        "Projection": {"ProjectionType": "ALL"}}],
-            "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True},
-            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-            "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS"}}}})
+    TABLE = {
+        "TableName": "t", "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": n, "AttributeType": "S"} for n in ("pk", "day")],
+        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [{"IndexName": "by-day", "KeySchema": [{"AttributeName": "day", "KeyType": "HASH"}],
+                                    "Projection": {"ProjectionType": "ALL"}}],
+        "TimeToLiveSpecification": {"AttributeName": "expires", "Enabled": True}}
+    PROTECTED = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}, "DeletionProtectionEnabled": True}
+
+    def keeps(self, kind, **properties):
+        self.made({"Table": {"Type": kind, "Properties": {**self.TABLE, **properties}}})
         tables = self.client("dynamodb")
         self.assertEqual({"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"},
                          tables.describe_time_to_live(TableName="t")["TimeToLiveDescription"])
         backups = tables.describe_continuous_backups(TableName="t")["ContinuousBackupsDescription"]
         self.assertEqual("ENABLED", backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"])
-        self.assertEqual("ENABLED", tables.describe_table(TableName="t")["Table"]["SSEDescription"]["Status"])
+        shown = tables.describe_table(TableName="t")["Table"]
+        self.assertIs(True, shown["DeletionProtectionEnabled"])
         tables.put_item(TableName="t", Item={"pk": {"S": "a"}, "day": {"S": "monday"}})
         found = tables.query(TableName="t", IndexName="by-day", KeyConditionExpression="#d = :d",
                              ExpressionAttributeNames={"#d": "day"}, ExpressionAttributeValues={":d": {"S": "monday"}})
         self.assertEqual(1, found["Count"])
+        self.refused("ValidationException", tables.delete_table, TableName="t")
+        return shown
+
+    def test_a_table_expires_items_and_can_be_restored(self):
+        shown = self.keeps("AWS::DynamoDB::Table", **self.PROTECTED, SSESpecification={"SSEEnabled": True, "SSEType": "KMS"})
+        self.assertEqual("ENABLED", shown["SSEDescription"]["Status"])
+
+    def test_so_does_a_global_one(self):
+        shown = self.keeps("AWS::DynamoDB::GlobalTable", SSESpecification={"SSEEnabled": False},
+                           Replicas=[{"Region": "us-east-1", **self.PROTECTED}])
+        self.assertNotIn("SSEDescription", shown)
 
     def test_a_topic_is_encrypted(self):
         self.made({

@@ -159,8 +159,11 @@ class Schedules(Scheduling):
         bus = f"arn:aws:events:us-east-1:{self.account}:event-bus/default"
         url, queue = self.queue("q", "events.amazonaws.com")
         self.rule("beats", queue, pattern={"source": ["backstop.heartbeat"], "detail": {"a": [1]}})
-        self.schedule(bus, allow("events:PutEvents"), expression="at(2026-01-01T00:00:00)",
-                      EventBridgeParameters={"Source": "backstop.heartbeat", "DetailType": "Heartbeat"})
+        own = {**allow("events:PutEvents"), "Condition": {"StringEquals": {"events:source": ["backstop.heartbeat"]}}}
+        foreign = {"Source": "other", "DetailType": "Heartbeat"}
+        self.schedule(bus, own, name="foreign", EventBridgeParameters=foreign)
+        self.assertIs(False, self.fire("foreign"))
+        self.schedule(bus, own, expression="at(2026-01-01T00:00:00)", EventBridgeParameters={**foreign, "Source": "backstop.heartbeat"})
         event, _ = self.only(url)
         self.assertEqual(("backstop.heartbeat", "Heartbeat", {"a": 1}), (event["source"], event["detail-type"], event["detail"]))
 
