@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import ministack.app as ministack
 
-from . import cloudformation, patches, schedules, wire
+from . import cloudformation, patches, queries, schedules, wire
 from .faults import Faults
 from .identity import caller, refusal
 from .record import Record
@@ -58,6 +58,9 @@ class Gateway:
                 answer = wire.error(request, call.service, 403, *refusal(who.problem, call.service))
             elif answered_by_moto(call):
                 answer = await self.ask_moto(call, request, account)
+            elif (call.service, call.operation) == ("logs", "DescribeQueryDefinitions"):
+                prefix = call.params.get("queryDefinitionNamePrefix", "")
+                answer = json_answer(200, queries.describe(account, call.region, prefix))
             else:
                 answer = None
             if answer:
@@ -155,6 +158,7 @@ class Gateway:
         path = "/_ministack/reset"
         scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}
         await asyncio.gather(self.emulator(scope, body, ignore), asyncio.to_thread(self.moto.reset))
+        queries.clear()
         self.faults.clear()
         self.record.clear()
         return {"reset": True}

@@ -7,7 +7,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import dynamodb, eventbridge, iam, lambda_svc, scheduler, sns
 from ministack.services.cloudformation import provisioners, stacks
 
-from . import wire
+from . import queries, wire
 
 HANDLERS = provisioners._RESOURCE_HANDLERS
 _then = {}
@@ -53,6 +53,7 @@ class Dropped:
 
 
 def install(dropped, moto):
+    HANDLERS["AWS::Logs::QueryDefinition"] = {"create": queries.create, "delete": queries.delete}
     HANDLERS["AWS::SSM::Document"] = Documents(moto).handler()
     worker = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda kind: kind == "AWS::SSM::Document" or worker(kind)

@@ -149,6 +149,16 @@ class Resources(Stacks):
         self.client("cloudformation").delete_stack(StackName="s")
         self.eventually(lambda: not ssm.list_documents(Filters=[{"Key": "Name", "Values": ["backstop-wait"]}])["DocumentIdentifiers"])
 
+    def test_a_query_is_there_for_insights(self):
+        query = lambda name, **more: {"Type": "AWS::Logs::QueryDefinition", "Properties": {
+            "Name": name, "QueryString": "fields @message", **more}}
+        self.made({"One": query("Backstop/one", LogGroupNames=["trail"]), "Two": query("other")})
+        found = self.client("logs").describe_query_definitions(queryDefinitionNamePrefix="Backstop/")["queryDefinitions"]
+        found[0].pop("queryDefinitionId")
+        self.assertEqual([{"name": "Backstop/one", "queryString": "fields @message", "logGroupNames": ["trail"]}], found)
+        self.client("cloudformation").delete_stack(StackName="s")
+        self.eventually(lambda: not self.client("logs").describe_query_definitions()["queryDefinitions"])
+
     def test_a_rule_whose_pattern_or_target_aws_refuses_fails_the_stack(self):
         rule = lambda **properties: {"Rule": {"Type": "AWS::Events::Rule", "Properties": {"Name": "r", **properties}}}
         status, reason = self.stack(rule(EventPattern={"source": "aws.ec2"}))
