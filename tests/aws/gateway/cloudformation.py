@@ -28,6 +28,9 @@ class Properties(dict):
         super().__init__(properties)
         self.unread = set(properties)
 
+    def __iter__(self):  # makes a copy ask for each property, instead of taking them unseen
+        return super().__iter__()
+
     def get(self, name, default=None):
         self.unread.discard(name)
         return super().get(name, default)

@@ -61,6 +61,9 @@ class Resources(Stacks):
         self.made({
             "Role": role(allow("sqs:SendMessage", "ec2:DescribeVpcs")),
             "Letters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "f-dlq"}},
+            "Secure": {"Type": "AWS::SQS::QueuePolicy", "Properties": {"Queues": [{"Ref": "Letters"}], "PolicyDocument": policy({
+                "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sqs:*", "Resource": arn("Letters"),
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}}})}},
             "Log": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/backstop/f", "RetentionInDays": 400}},
             "Function": self.function(self.package(), DeadLetterConfig={"TargetArn": arn("Letters")}, ReservedConcurrentExecutions=3,
                                       LoggingConfig={"LogGroup": {"Ref": "Log"}, "LogFormat": "JSON"}),
@@ -130,6 +133,7 @@ class Resources(Stacks):
         shown = self.keeps("AWS::DynamoDB::GlobalTable", SSESpecification={"SSEEnabled": False},
                            Replicas=[{"Region": "us-east-1", **self.PROTECTED}])
         self.assertNotIn("SSEDescription", shown)
+        self.assertEqual([], self.dropped())
 
     def test_a_topic_is_encrypted(self):
         self.made({
