@@ -40,7 +40,10 @@ async fn main() -> Result<()> {
     let function = Deployed::new(&scene, "ssh-access", package).await?;
     tell.line(
         "function",
-        &format!("{}, deployed with its rules by CloudFormation", function.function(Lane::Unattended)),
+        &format!(
+            "{}, deployed with its rules by CloudFormation",
+            function.function(Lane::Unattended)
+        ),
     )?;
     let show = Show { scene: &scene, function: &function, journal: journal(&scene) };
 
@@ -136,7 +139,8 @@ impl Show<'_> {
     /// An event that changes nothing: invoked, because the bus takes no `replay-name` from others
     /// and because the reason is in the answer.
     async fn ignored(&self, event: &Value, tell: &mut Teller) -> Result<String> {
-        let answer = self.function.invoke(Lane::Unattended, event)?.map_err(|e| anyhow::anyhow!("{e}"))?;
+        let answer =
+            self.function.invoke(Lane::Unattended, event)?.map_err(|e| anyhow::anyhow!("{e}"))?;
         let why = answer.get("ignored").and_then(Value::as_str).unwrap_or("not ignored");
         tell.line("ignored", why)?;
         Ok(format!("ignored: {why}"))

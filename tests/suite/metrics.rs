@@ -15,7 +15,7 @@ use backstop_testkit::wait::until;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::process::{MOST, deployed};
+use crate::process::{MOST, deployed, nothing};
 use crate::ssh_access::{machine, one};
 
 const TIMES: [&str; 3] = ["EventToHandler", "EventToContain", "EventToVerified"];
@@ -279,11 +279,9 @@ async fn the_deployed_function_logs_a_line_that_cloudwatch_reads() {
     let (scene, function) = deployed(&[]).await;
     let event = opened(&scene, "0.0.0.0/0", Timestamp::now()).await;
     function.put(&[event]).unwrap();
-    let nothing = json!({ "detail-type": "Scheduled Event", "source": "aws.events",
-        "account": scene.id(), "region": "eu-west-1", "id": "1", "detail": {} });
     let lines = until("a measure in the log", MOST, async || {
         // The emulator hands the log over after an invocation, and what came late after the next.
-        function.invoke(Lane::Unattended, &nothing)?.ok();
+        function.invoke(Lane::Unattended, &nothing(&scene))?.ok();
         let log = function.log(Lane::Unattended)?;
         let lines: Vec<String> = log.into_iter().filter(|l| l.contains("\"_aws\"")).collect();
         Ok((!lines.is_empty()).then_some(lines))

@@ -10,9 +10,9 @@ use backstop_testkit::deploy::{Deployed, Package};
 use backstop_testkit::machine::POLICY;
 use backstop_testkit::scene::Allow;
 use backstop_testkit::wait::until;
-use backstop_testkit::{Local, Scene};
+use backstop_testkit::{Call, Local, Scene};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use ssh_access::SshAccess;
 
 /// The binary that cargo built beside this test.
@@ -91,11 +91,7 @@ async fn what_cannot_be_read_goes_to_the_dead_letter_queue() {
 #[tokio::test]
 async fn the_answer_is_the_documented_one_and_errors_have_a_class() {
     let (scene, function) = deployed(&[]).await;
-    let ignored = function
-        .invoke(Lane::Unattended, &json!({ "detail-type": "Scheduled Event", "source": "aws.events",
-            "account": scene.id(), "region": "eu-west-1", "id": "1", "detail": {} }))
-        .unwrap()
-        .unwrap();
+    let ignored = function.invoke(Lane::Unattended, &nothing(&scene)).unwrap().unwrap();
     assert_eq!(ignored["incidents"], json!([]));
     assert!(ignored["ignored"].is_string(), "{ignored}");
     let refused = function
@@ -105,6 +101,56 @@ async fn the_answer_is_the_documented_one_and_errors_have_a_class() {
         .unwrap_err();
     assert_eq!(refused["errorType"], "invalid", "{refused}");
     assert!(refused["errorMessage"].as_str().unwrap().contains("hint: "), "{refused}");
+}
+
+#[tokio::test]
+async fn what_the_unattended_lane_holds_a_person_approves_in_the_attended_one() {
+    let (scene, function) = deployed(&[]).await;
+    let group = scene.group("web").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "10.0.0.0/8")).await.unwrap();
+    let event = scene.recorded().authorized(&group, &[rule]);
+    let held = function.invoke(Lane::Unattended, &event).unwrap().unwrap();
+    assert_eq!(held["incidents"][0]["outcome"], "held", "{held}");
+    let approve = json!({ "backstop": { "approve": {
+        "incident": held["incidents"][0]["id"],
+        "plan_hash": held["incidents"][0]["plan_hash"],
+        "approved_by": "alice",
+    } } });
+    let done = function.invoke(Lane::Attended, &approve).unwrap().unwrap();
+    assert_eq!(done["incidents"][0]["outcome"], "contained", "{done}");
+    assert!(scene.rules(&group).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn schedules_beat_and_sweep() {
+    let (scene, function) = deployed(&[]).await;
+    function.fire("backstop-heartbeat").unwrap();
+    let mark = scene.mark().unwrap();
+    function.fire("backstop-ssh-access-sweep").unwrap();
+    until("the sweep's look for what is unfinished", MOST, async || {
+        let looks = |call: &Call| {
+            call.name() == "dynamodb:Query" && call.params["IndexName"] == json!("unfinished")
+        };
+        Ok(scene.calls(mark)?.iter().any(looks).then_some(()))
+    })
+    .await
+    .unwrap();
+    let lines = until("a heartbeat in the log", MOST, async || {
+        // The emulator hands over what came late after the next invocation.
+        function.invoke(Lane::Unattended, &nothing(&scene))?.ok();
+        let log = function.log(Lane::Unattended)?;
+        let beats: Vec<String> = log.into_iter().filter(|l| l.contains("Heartbeats")).collect();
+        Ok((!beats.is_empty()).then_some(beats))
+    })
+    .await
+    .unwrap();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+/// An event that is none of ours.
+pub(crate) fn nothing(scene: &Scene) -> Value {
+    json!({ "detail-type": "Scheduled Event", "source": "aws.events",
+        "account": scene.id(), "region": "eu-west-1", "id": "1", "detail": {} })
 }
 
 /// Starts the binary without Lambda: what is wrong with a deployment is said before any event.

@@ -114,11 +114,7 @@ impl Stack {
 fn templates() -> Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("no root")?;
     let folder = root.join("infra/local.out");
-    ensure!(
-        folder.is_dir(),
-        "`{}` does not exist; hint: run `make synth-local`",
-        folder.display()
-    );
+    ensure!(folder.is_dir(), "`{}` does not exist; hint: run `make synth-local`", folder.display());
     Ok(folder)
 }
 
