@@ -67,7 +67,7 @@ async fn main() -> Result<()> {
     if let Some(object) = replayed.as_object_mut() {
         object.insert("replay-name".to_owned(), json!("last-week"));
     }
-    let ignored = show.ignored(&replayed, &mut tell).await?;
+    let ignored = show.ignored(&replayed, &mut tell)?;
     show.proof(&web, &mut tell).await?;
 
     tell.heading("What it came to")?;
@@ -138,7 +138,7 @@ impl Show<'_> {
 
     /// An event that changes nothing: invoked, because the bus takes no `replay-name` from others
     /// and because the reason is in the answer.
-    async fn ignored(&self, event: &Value, tell: &mut Teller) -> Result<String> {
+    fn ignored(&self, event: &Value, tell: &mut Teller) -> Result<String> {
         let answer =
             self.function.invoke(Lane::Unattended, event)?.map_err(|e| anyhow::anyhow!("{e}"))?;
         let why = answer.get("ignored").and_then(Value::as_str).unwrap_or("not ignored");

@@ -259,7 +259,7 @@ async fn cargo_lambda_answers_as_the_deployed_function_does() {
         backstop_testkit::cargo_lambda::invoke(&scene, "ssh-access", POLICY, &other).await.unwrap();
 
     // The same but for the ids of what they are about.
-    let shape = |answer: &serde_json::Value| {
+    let shape = |answer: &Value| {
         let incident = &answer["incidents"][0];
         json!([
             incident["control"],

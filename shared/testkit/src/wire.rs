@@ -38,12 +38,13 @@ impl Service {
     /// # Errors
     /// If the service refuses.
     pub fn form(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
-        let mut form = format!("Action={action}&Version=2010-05-15");
-        for (name, value) in parameters {
-            form.push_str(&format!("&{name}={}", escaped(value)));
-        }
+        let form: Vec<String> = [("Action", action), ("Version", "2010-05-15")]
+            .iter()
+            .chain(parameters)
+            .map(|(name, value)| format!("{name}={}", escaped(value)))
+            .collect();
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        Ok(self.send("POST", "/", &headers, form.as_bytes())?.body)
+        Ok(self.send("POST", "/", &headers, form.join("&").as_bytes())?.body)
     }
 
     /// A call of a REST protocol.
