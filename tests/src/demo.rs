@@ -1,7 +1,7 @@
 //! The demo: one contained, one held, one ignored, told as it happens.
 //!
-//! Everything in it is real but AWS: the deployed function, the rules of its manifest, the bus
-//! that matches them, the journal, the notices. The local AWS is another process on loopback.
+//! Everything in it is real but AWS: the synthesised stacks, the deployed function, its rules,
+//! the bus that matches them, the journal, the notices. The local AWS is another process on loopback.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,7 +17,6 @@ use backstop_testkit::wait::until;
 use backstop_testkit::{Local, Scene};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use ssh_access::SshAccess;
 
 /// The account that the local policy has in scope.
 const ACCOUNT: &str = "111111111111";
@@ -28,7 +27,7 @@ const MOST: SignedDuration = SignedDuration::from_secs(60);
 async fn main() -> Result<()> {
     let binary = PathBuf::from(std::env::args_os().nth(1).context("hint: run `make demo`")?);
     let mut tell = Teller::new();
-    let scene = Scene::in_account(Local::from_env()?, ACCOUNT).await?;
+    let scene = Scene::bare(Local::from_env()?, ACCOUNT).await?;
     tell.heading("The scene")?;
     let web = scene.group("web-prod").await?;
     scene.allow(&web, Allow::tcp(443, "0.0.0.0/0")).await?;
@@ -37,12 +36,14 @@ async fn main() -> Result<()> {
     tell.line("vpc", &scene.vpc)?;
     tell.line("group", &format!("{web} (web-prod), tcp 443 from 0.0.0.0/0"))?;
     tell.line("instances", &ids.join(", "))?;
-    let package =
-        Package { binary: &binary, policy: POLICY, lane: Lane::Unattended, environment: &[] };
-    let function = Deployed::new(&scene, &SshAccess, package).await?;
+    let package = Package { binary: &binary, policy: POLICY, environment: &[] };
+    let function = Deployed::new(&scene, "ssh-access", package).await?;
     tell.line(
         "function",
-        &format!("{}, its rules on the default bus, mode enforce", function.function),
+        &format!(
+            "{}, deployed with its rules by CloudFormation",
+            function.function(Lane::Unattended)
+        ),
     )?;
     let show = Show { scene: &scene, function: &function, journal: journal(&scene) };
 
@@ -66,7 +67,7 @@ async fn main() -> Result<()> {
     if let Some(object) = replayed.as_object_mut() {
         object.insert("replay-name".to_owned(), json!("last-week"));
     }
-    let ignored = show.ignored(&replayed, &mut tell).await?;
+    let ignored = show.ignored(&replayed, &mut tell)?;
     show.proof(&web, &mut tell).await?;
 
     tell.heading("What it came to")?;
@@ -111,7 +112,7 @@ impl Show<'_> {
             ),
         )?;
         let put = Timestamp::now();
-        self.function.put(std::slice::from_ref(event)).await?;
+        self.function.put(std::slice::from_ref(event))?;
         let header = until("the function's report", MOST, async || {
             Ok(self.today().await?.into_iter().find(|h| h.reported && !known.contains(&h.id)))
         })
@@ -137,8 +138,9 @@ impl Show<'_> {
 
     /// An event that changes nothing: invoked, because the bus takes no `replay-name` from others
     /// and because the reason is in the answer.
-    async fn ignored(&self, event: &Value, tell: &mut Teller) -> Result<String> {
-        let answer = self.function.invoke(event).await?.map_err(|e| anyhow::anyhow!("{e}"))?;
+    fn ignored(&self, event: &Value, tell: &mut Teller) -> Result<String> {
+        let answer =
+            self.function.invoke(Lane::Unattended, event)?.map_err(|e| anyhow::anyhow!("{e}"))?;
         let why = answer.get("ignored").and_then(Value::as_str).unwrap_or("not ignored");
         tell.line("ignored", why)?;
         Ok(format!("ignored: {why}"))

@@ -17,4 +17,5 @@ mod journal; // one suite for both stores
 mod laws; // the laws of every action and every responder
 mod metrics; // what is measured, and the lines that CloudWatch reads
 mod process; // the real binary through EventBridge and Lambda
+mod rules; // what the deployed rules match
 mod ssh_access; // aws-work-02

@@ -15,7 +15,7 @@ use backstop_testkit::wait::until;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::process::{MOST, deployed};
+use crate::process::{MOST, deployed, nothing};
 use crate::ssh_access::{machine, one};
 
 const TIMES: [&str; 3] = ["EventToHandler", "EventToContain", "EventToVerified"];
@@ -276,17 +276,13 @@ async fn a_retry_that_only_tells_is_not_measured_again() {
 
 #[tokio::test]
 async fn the_deployed_function_logs_a_line_that_cloudwatch_reads() {
-    let scene = Scene::new().await.unwrap();
-    let function = deployed(&scene, &[]).await;
+    let (scene, function) = deployed(&[]).await;
     let event = opened(&scene, "0.0.0.0/0", Timestamp::now()).await;
-    function.put(&[event]).await.unwrap();
-    let group = format!("/aws/lambda/{}", function.function);
-    let nothing = json!({ "detail-type": "Scheduled Event", "source": "aws.events",
-        "account": scene.id(), "region": "eu-west-1", "id": "1", "detail": {} });
+    function.put(&[event]).unwrap();
     let lines = until("a measure in the log", MOST, async || {
         // The emulator hands the log over after an invocation, and what came late after the next.
-        function.invoke(&nothing).await?.ok();
-        let log = scene.local.log(scene.id(), "eu-west-1", &group)?;
+        function.invoke(Lane::Unattended, &nothing(&scene))?.ok();
+        let log = function.log(Lane::Unattended)?;
         let lines: Vec<String> = log.into_iter().filter(|l| l.contains("\"_aws\"")).collect();
         Ok((!lines.is_empty()).then_some(lines))
     })

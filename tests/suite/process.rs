@@ -1,17 +1,18 @@
-//! The real binary, deployed: EventBridge matches the manifest's patterns, Lambda executes it.
+//! The real binary, deployed: CloudFormation makes what the templates say, EventBridge matches, Lambda
+//! executes.
 
 use std::path::PathBuf;
 
 use backstop_core::journal::Journal;
 use backstop_core::responder::Responder;
 use backstop_core::words::{Lane, Outcome};
-use backstop_testkit::Scene;
 use backstop_testkit::deploy::{Deployed, Package};
 use backstop_testkit::machine::POLICY;
 use backstop_testkit::scene::Allow;
 use backstop_testkit::wait::until;
+use backstop_testkit::{Call, Local, Scene};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use ssh_access::SshAccess;
 
 /// The binary that cargo built beside this test.
@@ -24,23 +25,21 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     path
 }
 
-pub(crate) async fn deployed(scene: &Scene, environment: &[(&str, &str)]) -> Deployed {
+/// An account with the stacks of `ssh-access` in it.
+pub(crate) async fn deployed(environment: &[(&str, &str)]) -> (Scene, Deployed) {
+    let local = Local::from_env().unwrap();
+    let scene = Scene::bare(local, &Local::fresh_account()).await.unwrap();
     let policy = POLICY.replace("{account}", scene.id());
-    let package = Package {
-        binary: &binary("ssh-access"),
-        policy: &policy,
-        lane: Lane::Unattended,
-        environment,
-    };
-    Deployed::new(scene, &SshAccess, package).await.unwrap()
+    let package = Package { binary: &binary("ssh-access"), policy: &policy, environment };
+    let deployed = Deployed::new(&scene, "ssh-access", package).await.unwrap();
+    (scene, deployed)
 }
 
 pub(crate) const MOST: SignedDuration = SignedDuration::from_secs(60);
 
 #[tokio::test]
 async fn r2_1a_the_deployed_function_closes_the_port_through_the_bus() {
-    let scene = Scene::new().await.unwrap();
-    let function = deployed(&scene, &[]).await;
+    let (scene, function) = deployed(&[]).await;
     let group = scene.group("web").await.unwrap();
     scene.allow(&group, Allow::tcp(443, "0.0.0.0/0")).await.unwrap();
     let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
@@ -48,7 +47,7 @@ async fn r2_1a_the_deployed_function_closes_the_port_through_the_bus() {
     failed["detail"]["errorCode"] = json!("Client.UnauthorizedOperation");
     let event = scene.recorded().authorized(&group, &[rule]);
     let mark = scene.mark().unwrap();
-    function.put(&[failed, event]).await.unwrap();
+    function.put(&[failed, event]).unwrap();
     until("the port to be closed", MOST, async || {
         Ok((scene.rules(&group).await? == ["tcp 443 from 0.0.0.0/0"]).then_some(()))
     })
@@ -78,38 +77,80 @@ async fn r2_1a_the_deployed_function_closes_the_port_through_the_bus() {
 
 #[tokio::test]
 async fn what_cannot_be_read_goes_to_the_dead_letter_queue() {
-    let scene = Scene::new().await.unwrap();
-    let function = deployed(&scene, &[]).await;
+    let (scene, function) = deployed(&[]).await;
     let group = scene.group("web").await.unwrap();
     let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
     let mut event = scene.recorded().authorized(&group, &[rule]);
     event["detail"]["recipientAccountId"] = json!({ "not": "an id" });
-    function.put(&[event]).await.unwrap();
-    let letter = function.dead_letter(MOST).await.unwrap();
+    function.put(&[event]).unwrap();
+    let letter = function.dead_letter(Lane::Unattended, MOST).await.unwrap();
     assert!(letter.contains("AuthorizeSecurityGroupIngress"), "nothing is lost: {letter}");
     assert_eq!(scene.rules(&group).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn the_answer_is_the_documented_one_and_errors_have_a_class() {
-    let scene = Scene::new().await.unwrap();
-    let function = deployed(&scene, &[]).await;
-    let ignored = function
-        .invoke(&json!({ "detail-type": "Scheduled Event", "source": "aws.events",
-            "account": scene.id(), "region": "eu-west-1", "id": "1", "detail": {} }))
-        .await
-        .unwrap()
-        .unwrap();
+    let (scene, function) = deployed(&[]).await;
+    let ignored = function.invoke(Lane::Unattended, &nothing(&scene)).unwrap().unwrap();
     assert_eq!(ignored["incidents"], json!([]));
     assert!(ignored["ignored"].is_string(), "{ignored}");
     let refused = function
-        .invoke(&json!({ "backstop": { "undo": {
+        .invoke(Lane::Unattended, &json!({ "backstop": { "undo": {
             "incident": "ssh-access-20261123-aaaaaaaaaaaa", "requested_by": "a", "reason": "b" } } }))
-        .await
         .unwrap()
         .unwrap_err();
     assert_eq!(refused["errorType"], "invalid", "{refused}");
     assert!(refused["errorMessage"].as_str().unwrap().contains("hint: "), "{refused}");
+}
+
+#[tokio::test]
+async fn what_the_unattended_lane_holds_a_person_approves_in_the_attended_one() {
+    let (scene, function) = deployed(&[]).await;
+    let group = scene.group("web").await.unwrap();
+    let rule = scene.allow(&group, Allow::tcp(22, "10.0.0.0/8")).await.unwrap();
+    let event = scene.recorded().authorized(&group, &[rule]);
+    let held = function.invoke(Lane::Unattended, &event).unwrap().unwrap();
+    assert_eq!(held["incidents"][0]["outcome"], "held", "{held}");
+    let approve = json!({ "backstop": { "approve": {
+        "incident": held["incidents"][0]["id"],
+        "plan_hash": held["incidents"][0]["plan_hash"],
+        "approved_by": "alice",
+    } } });
+    let done = function.invoke(Lane::Attended, &approve).unwrap().unwrap();
+    assert_eq!(done["incidents"][0]["outcome"], "contained", "{done}");
+    assert!(scene.rules(&group).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn schedules_beat_and_sweep() {
+    let (scene, function) = deployed(&[]).await;
+    function.fire("backstop-heartbeat").unwrap();
+    let mark = scene.mark().unwrap();
+    function.fire("backstop-ssh-access-sweep").unwrap();
+    until("the sweep's look for what is unfinished", MOST, async || {
+        let looks = |call: &Call| {
+            call.name() == "dynamodb:Query" && call.params["IndexName"] == json!("unfinished")
+        };
+        Ok(scene.calls(mark)?.iter().any(looks).then_some(()))
+    })
+    .await
+    .unwrap();
+    let lines = until("a heartbeat in the log", MOST, async || {
+        // The emulator hands over what came late after the next invocation.
+        function.invoke(Lane::Unattended, &nothing(&scene))?.ok();
+        let log = function.log(Lane::Unattended)?;
+        let beats: Vec<String> = log.into_iter().filter(|l| l.contains("Heartbeats")).collect();
+        Ok((!beats.is_empty()).then_some(beats))
+    })
+    .await
+    .unwrap();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+/// An event that is none of ours.
+pub(crate) fn nothing(scene: &Scene) -> Value {
+    json!({ "detail-type": "Scheduled Event", "source": "aws.events",
+        "account": scene.id(), "region": "eu-west-1", "id": "1", "detail": {} })
 }
 
 /// Starts the binary without Lambda: what is wrong with a deployment is said before any event.
@@ -169,8 +210,7 @@ fn a_wrong_deployment_fails_at_init_and_says_why() {
 
 #[tokio::test]
 async fn every_call_is_one_that_the_role_declares() {
-    let scene = Scene::new().await.unwrap();
-    let function = deployed(&scene, &[]).await;
+    let (scene, function) = deployed(&[]).await;
     let group = scene.group("web").await.unwrap();
     let instances = scene.launch(1, &group, Some("laptop")).await.unwrap();
     let rule = scene.allow(&group, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
@@ -178,7 +218,7 @@ async fn every_call_is_one_that_the_role_declares() {
     for event in
         [scene.recorded().authorized(&group, &[rule]), scene.recorded().launched(&instances, true)]
     {
-        function.invoke(&event).await.unwrap().unwrap();
+        function.invoke(Lane::Unattended, &event).unwrap().unwrap();
     }
     let mut allowed: Vec<&str> = backstop_testkit::policy::statements(
         SshAccess.manifest(),
@@ -206,12 +246,11 @@ async fn every_call_is_one_that_the_role_declares() {
 
 #[tokio::test]
 async fn cargo_lambda_answers_as_the_deployed_function_does() {
-    let scene = Scene::new().await.unwrap();
-    let function = deployed(&scene, &[]).await;
+    let (scene, function) = deployed(&[]).await;
     let group = scene.group("web").await.unwrap();
     let rule = scene.allow(&group, Allow::tcp(22, "10.0.0.0/8")).await.unwrap();
     let one = scene.recorded().authorized(&group, std::slice::from_ref(&rule));
-    let deployed_answer = function.invoke(&one).await.unwrap().unwrap();
+    let deployed_answer = function.invoke(Lane::Unattended, &one).unwrap().unwrap();
 
     let other_group = scene.group("other").await.unwrap();
     let rule = scene.allow(&other_group, Allow::tcp(22, "10.0.0.0/8")).await.unwrap();
@@ -220,7 +259,7 @@ async fn cargo_lambda_answers_as_the_deployed_function_does() {
         backstop_testkit::cargo_lambda::invoke(&scene, "ssh-access", POLICY, &other).await.unwrap();
 
     // The same but for the ids of what they are about.
-    let shape = |answer: &serde_json::Value| {
+    let shape = |answer: &Value| {
         let incident = &answer["incidents"][0];
         json!([
             incident["control"],

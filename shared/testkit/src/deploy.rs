@@ -1,33 +1,31 @@
-//! Puts a real function and the rules of its manifest into the local AWS.
+//! Deploys the synthesised stacks into the local AWS, as `cdk deploy` does into AWS: the same
+//! rules, functions, roles, queues and schedules, made by CloudFormation from the same templates.
 
 use std::io::{Cursor, Write};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::{DeadLetterConfig, Environment, FunctionCode, Runtime};
-use aws_smithy_types::timeout::TimeoutConfig;
-use backstop_core::responder::Responder;
+use anyhow::{Context, Result, ensure};
 use backstop_core::words::Lane;
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use zip::write::SimpleFileOptions;
 
-use crate::policy;
+use crate::local::Local;
 use crate::scene::{REGION, Scene};
 use crate::wait::until;
+use crate::wire::Service;
 
-/// A deployed function.
+/// The properties that the local AWS drops (`GET /_backstop/dropped`), and why nothing here misses
+/// them. A test fails when it drops another, and when no stack has one of these any more.
+pub const DROPPED: &[(&str, &str, &str)] =
+    &[("AWS::KMS::Key", "PendingWindowInDays", "how long a deleted key waits; none is deleted")];
+
+/// A responder's stacks in an account.
 #[derive(Debug)]
 pub struct Deployed {
-    /// Its name.
-    pub function: String,
-    /// The URL of its dead-letter queue.
-    pub dead_letters: String,
-    lambda: aws_sdk_lambda::Client,
-    events: aws_sdk_eventbridge::Client,
-    sqs: aws_sdk_sqs::Client,
+    local: Local,
+    account: String,
+    responder: String,
 }
 
 /// What is deployed.
@@ -37,9 +35,7 @@ pub struct Package<'a> {
     pub binary: &'a Path,
     /// The policy that goes with it.
     pub policy: &'a str,
-    /// The lane.
-    pub lane: Lane,
-    /// Environment variables that replace or add to the usual ones.
+    /// Environment variables that replace or add to those of the template, in both lanes.
     pub environment: &'a [(&'a str, &'a str)],
 }
 
@@ -61,184 +57,267 @@ impl Package<'_> {
     }
 }
 
+/// A synthesised stack.
+#[derive(Debug)]
+struct Stack {
+    name: String,
+    region: String,
+    template: Value,
+}
+
+impl Stack {
+    /// The stacks that a responder needs, in the order that AWS wants them: its log groups before
+    /// its functions.
+    fn of(responder: &str) -> Result<Vec<Self>> {
+        let folder = templates()?;
+        let own = format!("backstop-{responder}");
+        let mut stacks = Vec::new();
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let Some(name) = file.strip_suffix(".template.json") else { continue };
+            let elsewhere = name.strip_prefix("backstop-forward-");
+            let shared = ["backstop-journal", "backstop-shared"].contains(&name);
+            if !shared && elsewhere.is_none() && name != own {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path)?;
+            stacks.push(Self {
+                name: name.to_owned(),
+                region: elsewhere.unwrap_or(REGION).to_owned(),
+                template: serde_json::from_str(&text).with_context(|| file.to_owned())?,
+            });
+        }
+        stacks.sort_by_key(|stack| (stack.name == own, stack.name.clone()));
+        ensure!(
+            stacks.last().is_some_and(|last| last.name == own),
+            "`{}` has no stack for `{responder}`; hint: run `make synth-local`",
+            folder.display()
+        );
+        Ok(stacks)
+    }
+
+    /// The properties of its functions.
+    fn functions(&mut self) -> impl Iterator<Item = &mut Value> {
+        let resources = self.template.get_mut("Resources").and_then(Value::as_object_mut);
+        resources
+            .into_iter()
+            .flat_map(Map::values_mut)
+            .filter(|resource| {
+                resource.get("Type").and_then(Value::as_str) == Some("AWS::Lambda::Function")
+            })
+            .filter_map(|resource| resource.get_mut("Properties"))
+    }
+}
+
+/// Where the synthesised stacks are.
+fn templates() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("no root")?;
+    let folder = root.join("infra/local.out");
+    ensure!(folder.is_dir(), "`{}` does not exist; hint: run `make synth-local`", folder.display());
+    Ok(folder)
+}
+
 impl Deployed {
-    /// Deploys a responder into a scene: role, function, queue, rules, targets.
+    /// Deploys a responder into a bare scene, both lanes of it. Others may be deployed beside it.
     ///
     /// # Errors
     /// If the local AWS refuses any of it.
-    pub async fn new<C: Send + Sync + 'static>(
-        scene: &Scene,
-        responder: &dyn Responder<C>,
-        package: Package<'_>,
-    ) -> Result<Self> {
-        let config = scene.connection.sdk_config();
-        let (account, manifest) = (scene.id(), responder.manifest());
-        let name = format!("backstop-{}-{}", manifest.responder, package.lane);
-        let role = role(scene, responder, &name, package.lane).await?;
-        let sqs = aws_sdk_sqs::Client::new(&config);
-        let queue = format!("{name}-dlq");
-        let dead_letters = sqs
-            .create_queue()
-            .queue_name(&queue)
-            .send()
-            .await?
-            .queue_url
-            .context("no queue URL")?;
-        // A dev build is large: the upload takes longer than a call of a function may.
-        let minute = Duration::from_mins(1);
-        let patient = TimeoutConfig::builder()
-            .operation_timeout(minute)
-            .operation_attempt_timeout(minute)
-            .build();
-        let lambda = aws_sdk_lambda::Client::from_conf(
-            aws_sdk_lambda::config::Builder::from(&config).timeout_config(patient).build(),
-        );
-        let topic = |urgency: &str| format!("arn:aws:sns:{REGION}:{account}:backstop-{urgency}");
-        let mut environment = Environment::builder()
-            .variables("BACKSTOP_CONFIG", "backstop.toml")
-            .variables("BACKSTOP_TABLE", "backstop-journal")
-            .variables("BACKSTOP_LANE", package.lane.name())
-            .variables("BACKSTOP_TOPIC_PAGE", topic("page"))
-            .variables("BACKSTOP_TOPIC_TICKET", topic("ticket"))
-            .variables("BACKSTOP_TOPIC_INFO", topic("info"));
-        for (key, value) in package.environment {
-            environment = environment.variables(*key, *value);
-        }
-        let function = lambda
-            .create_function()
-            .function_name(&name)
-            .runtime(Runtime::Providedal2023)
-            .handler("bootstrap")
-            .role(role)
-            .memory_size(256)
-            .timeout(60)
-            .environment(environment.build())
-            .dead_letter_config(
-                DeadLetterConfig::builder()
-                    .target_arn(format!("arn:aws:sqs:{REGION}:{account}:{queue}"))
-                    .build(),
-            )
-            .code(FunctionCode::builder().zip_file(Blob::new(package.zip()?)).build())
-            .send()
-            .await
-            .context("cannot create the function")?;
-        let arn = function.function_arn.context("no function ARN")?;
-        let events = aws_sdk_eventbridge::Client::new(&config);
-        if package.lane == Lane::Unattended {
-            for rule in manifest.rules {
-                let rule_name = format!("{name}-{}", rule.name);
-                events
-                    .put_rule()
-                    .name(&rule_name)
-                    .event_pattern(rule.pattern().to_string())
-                    .send()
-                    .await?;
-                let target = aws_sdk_eventbridge::types::Target::builder()
-                    .id("function")
-                    .arn(&arn)
-                    .build()?;
-                events.put_targets().rule(&rule_name).targets(target).send().await?;
-                lambda
-                    .add_permission()
-                    .function_name(&name)
-                    .statement_id(&rule_name)
-                    .action("lambda:InvokeFunction")
-                    .principal("events.amazonaws.com")
-                    .source_arn(format!("arn:aws:events:{REGION}:{account}:rule/{rule_name}"))
-                    .send()
-                    .await?;
+    pub async fn new(scene: &Scene, responder: &str, package: Package<'_>) -> Result<Self> {
+        let (local, account) = (scene.local.clone(), scene.id().to_owned());
+        let deployed = Self { local, account, responder: responder.to_owned() };
+        let bucket = format!("cdk-hnb659fds-assets-{}-{REGION}", deployed.account);
+        let mut stacks = Stack::of(responder)?;
+        deployed.bootstrap(&bucket, &stacks)?;
+        let zip = package.zip()?;
+        let mut uploaded = Vec::new();
+        for function in stacks.iter_mut().flat_map(Stack::functions) {
+            let key = function.pointer("/Code/S3Key").and_then(Value::as_str);
+            let key = key.context("a function has no code in S3")?.to_owned();
+            if !uploaded.contains(&key) {
+                deployed.upload(&bucket, &key, &zip)?;
+                uploaded.push(key);
+            }
+            let variables = function.pointer_mut("/Environment/Variables");
+            let variables = variables.and_then(Value::as_object_mut).context("no environment")?;
+            for (name, value) in package.environment {
+                variables.insert((*name).to_owned(), json!(value));
             }
         }
-        Ok(Self { function: name, dead_letters, lambda, events, sqs })
+        for stack in &stacks {
+            deployed.create(&bucket, stack).await.with_context(|| stack.name.clone())?;
+        }
+        Ok(deployed)
+    }
+
+    /// What `cdk bootstrap` leaves in an account, as far as the stacks look at it.
+    fn bootstrap(&self, bucket: &str, stacks: &[Stack]) -> Result<()> {
+        for stack in stacks {
+            self.service("ssm", &stack.region).json(
+                "AmazonSSM.PutParameter",
+                &json!({
+                    "Name": "/cdk-bootstrap/hnb659fds/version", "Value": "30", "Type": "String",
+                    "Overwrite": true,
+                }),
+            )?;
+        }
+        let here = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint>\
+             </CreateBucketConfiguration>"
+        );
+        let made =
+            self.service("s3", REGION).send("PUT", &format!("/{bucket}"), &[], here.as_bytes());
+        there_already(made.map(drop), "BucketAlreadyOwnedByYou")
+    }
+
+    fn upload(&self, bucket: &str, key: &str, body: &[u8]) -> Result<()> {
+        self.service("s3", REGION).send("PUT", &format!("/{bucket}/{key}"), &[], body).map(drop)
+    }
+
+    /// Creates a stack, unless another responder's deployment has.
+    async fn create(&self, bucket: &str, stack: &Stack) -> Result<()> {
+        // By way of S3, as CDK does: in the call itself it may be 51,200 bytes long, and some are
+        // longer.
+        let key = format!("{}.template.json", stack.name);
+        self.upload(bucket, &key, stack.template.to_string().as_bytes())?;
+        let cloudformation = self.service("cloudformation", &stack.region);
+        let url = format!("{}/{bucket}/{key}", self.local.endpoint());
+        let name = ("StackName", stack.name.as_str());
+        let capability = ("Capabilities.member.1", "CAPABILITY_NAMED_IAM");
+        let created =
+            cloudformation.form("CreateStack", &[name, ("TemplateURL", &url), capability]);
+        there_already(created.map(drop), "AlreadyExistsException")?;
+        let status = until("the stack", SignedDuration::from_secs(60), async || {
+            let answer = cloudformation.form("DescribeStacks", &[name])?;
+            let status = text(&answer, "StackStatus").to_owned();
+            Ok((!status.ends_with("_IN_PROGRESS")).then_some(status))
+        })
+        .await?;
+        if status != "CREATE_COMPLETE" {
+            let events = cloudformation.form("DescribeStackEvents", &[name])?;
+            let reasons: Vec<&str> = events
+                .split("<member>")
+                .filter(|event| event.contains("CREATE_FAILED"))
+                .map(|event| text(event, "ResourceStatusReason"))
+                .collect();
+            anyhow::bail!("{status}: {}", reasons.join("; "));
+        }
+        Ok(())
+    }
+
+    fn service(&self, name: &str, region: &str) -> Service {
+        self.local.service(&self.account, region, name)
+    }
+
+    /// The name of the function of a lane.
+    pub fn function(&self, lane: Lane) -> String {
+        format!("backstop-{}-{lane}", self.responder)
+    }
+
+    /// The log of the function of a lane.
+    ///
+    /// # Errors
+    /// If the local AWS does not answer.
+    pub fn log(&self, lane: Lane) -> Result<Vec<String>> {
+        let group = format!("/aws/lambda/{}", self.function(lane));
+        self.local.log(&self.account, REGION, &group)
     }
 
     /// Puts events on the bus, as CloudTrail does.
     ///
     /// # Errors
     /// If the bus refuses one.
-    pub async fn put(&self, events: &[Value]) -> Result<()> {
+    pub fn put(&self, events: &[Value]) -> Result<()> {
+        self.put_in(REGION, events)
+    }
+
+    /// The same in another Region.
+    ///
+    /// # Errors
+    /// If the bus refuses one.
+    pub fn put_in(&self, region: &str, events: &[Value]) -> Result<()> {
+        let bus = self.service("events", region);
         for event in events {
-            let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
-            let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
-                .source(text("source"))
-                .detail_type(text("detail-type"))
-                .detail(event.get("detail").unwrap_or(&Value::Null).to_string())
-                .build();
-            let answer = self.events.put_events().entries(entry).send().await?;
-            anyhow::ensure!(answer.failed_entry_count == 0, "the bus refused an event: {answer:?}");
+            let entry = json!({
+                "Source": event.get("source"),
+                "DetailType": event.get("detail-type"),
+                "Detail": event.get("detail").unwrap_or(&Value::Null).to_string(),
+            });
+            let answer = bus.json("AWSEvents.PutEvents", &json!({ "Entries": [entry] }))?;
+            let failed = answer.get("FailedEntryCount");
+            ensure!(failed == Some(&json!(0)), "the bus refused an event: {answer}");
         }
         Ok(())
     }
 
-    /// Invokes the function and waits for its answer. The inner error is the function's.
+    /// Lets a schedule do now what it does at its time.
+    ///
+    /// # Errors
+    /// If there is none of that name, or its role may not do it.
+    pub fn fire(&self, schedule: &str) -> Result<()> {
+        let sent = self.local.fire(&self.account, REGION, schedule)?;
+        ensure!(sent, "the role of `{schedule}` may not do what the schedule does");
+        Ok(())
+    }
+
+    /// Invokes the function of a lane and waits for its answer. The inner error is the function's.
     ///
     /// # Errors
     /// If Lambda refuses.
-    pub async fn invoke(&self, payload: &Value) -> Result<Result<Value, Value>> {
-        let answer = self
-            .lambda
-            .invoke()
-            .function_name(&self.function)
-            .payload(Blob::new(payload.to_string()))
-            .send()
-            .await
-            .context("cannot invoke the function")?;
-        let body = answer.payload.map(Blob::into_inner).unwrap_or_default();
-        let body =
-            serde_json::from_slice(&body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&body)));
-        Ok(if answer.function_error.is_some() { Err(body) } else { Ok(body) })
+    pub fn invoke(&self, lane: Lane, payload: &Value) -> Result<Result<Value, Value>> {
+        let path = format!("/2015-03-31/functions/{}/invocations", self.function(lane));
+        let lambda = self.service("lambda", REGION);
+        let answer = lambda.send("POST", &path, &[], payload.to_string().as_bytes())?;
+        let body = serde_json::from_str(&answer.body).unwrap_or_else(|_| json!(answer.body));
+        Ok(if answer.function_error { Err(body) } else { Ok(body) })
     }
 
-    /// The next message in the dead-letter queue.
+    /// The next message in the dead-letter queue of a lane.
     ///
     /// # Errors
     /// If none comes in time.
-    pub async fn dead_letter(&self, most: SignedDuration) -> Result<String> {
-        until("a dead letter", most, async || {
-            let answer = self
-                .sqs
-                .receive_message()
-                .queue_url(&self.dead_letters)
-                .wait_time_seconds(0)
-                .send()
-                .await?;
-            Ok(answer.messages.unwrap_or_default().into_iter().next().and_then(|m| m.body))
-        })
-        .await
+    pub async fn dead_letter(&self, lane: Lane, most: SignedDuration) -> Result<String> {
+        let queue = format!("{}-dlq", self.function(lane));
+        until("a dead letter", most, async || Ok(self.receive(&queue)?.into_iter().next())).await
+    }
+
+    /// Up to ten messages that are in a queue now, and now no more.
+    ///
+    /// # Errors
+    /// If there is no such queue.
+    pub fn receive(&self, queue: &str) -> Result<Vec<String>> {
+        let sqs = self.service("sqs", REGION);
+        let url = sqs.json("AmazonSQS.GetQueueUrl", &json!({ "QueueName": queue }))?;
+        let url = url.get("QueueUrl").context("no queue URL")?;
+        let answer = sqs.json(
+            "AmazonSQS.ReceiveMessage",
+            &json!({ "QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0 }),
+        )?;
+        let messages = answer.get("Messages").and_then(Value::as_array);
+        let mut bodies = Vec::new();
+        for message in messages.into_iter().flatten() {
+            let receipt = message.get("ReceiptHandle");
+            sqs.json(
+                "AmazonSQS.DeleteMessage",
+                &json!({ "QueueUrl": url, "ReceiptHandle": receipt }),
+            )?;
+            bodies.extend(message.get("Body").and_then(Value::as_str).map(str::to_owned));
+        }
+        Ok(bodies)
     }
 }
 
-/// The role of one lane, with the manifest's statements.
-async fn role<C: Send + Sync + 'static>(
-    scene: &Scene,
-    responder: &dyn Responder<C>,
-    name: &str,
-    lane: Lane,
-) -> Result<String> {
-    let iam = aws_sdk_iam::Client::new(&scene.connection.sdk_config());
-    let trust = json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": { "Service": "lambda.amazonaws.com" },
-            "Action": "sts:AssumeRole",
-        }],
-    });
-    let arn = iam
-        .create_role()
-        .role_name(name)
-        .assume_role_policy_document(trust.to_string())
-        .send()
-        .await?
-        .role
-        .map(|role| role.arn)
-        .context("no role ARN")?;
-    let statements = policy::statements(responder.manifest(), responder.actions(), lane);
-    iam.put_role_policy()
-        .role_name(name)
-        .policy_name("backstop")
-        .policy_document(policy::document(&statements, scene.id(), REGION).to_string())
-        .send()
-        .await?;
-    Ok(arn)
+/// What cannot be made because it is there is as good as made.
+fn there_already(made: Result<()>, code: &str) -> Result<()> {
+    match made {
+        Err(error) if error.to_string().contains(code) => Ok(()),
+        made => made,
+    }
+}
+
+/// The text of an element of an XML answer; the stacks' names and reasons hold no markup.
+fn text<'a>(xml: &'a str, element: &str) -> &'a str {
+    let start = format!("<{element}>");
+    let after = xml.split_once(start.as_str()).map_or("", |(_, after)| after);
+    after.split_once('<').map_or("", |(text, _)| text)
 }

@@ -22,3 +22,4 @@ pub mod deploy;
 pub mod policy;
 pub mod turns;
 pub mod wait;
+pub mod wire;

@@ -6,6 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::wire::Service;
+
 /// A running local AWS.
 #[derive(Clone, Debug)]
 pub struct Local {
@@ -144,33 +146,61 @@ impl Local {
         Ok(serde_json::from_value(calls)?)
     }
 
+    /// A service of AWS, as the root of an account in a Region.
+    pub fn service(&self, account: &str, region: &str, name: &str) -> Service {
+        let signed = format!(
+            "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/{name}/aws4_request, \
+             SignedHeaders=host, Signature=0"
+        );
+        Service { http: self.http.clone(), endpoint: self.endpoint.clone(), signed }
+    }
+
     /// The lines of a log group, oldest first; none if there is no such group yet.
     ///
     /// # Errors
     /// If the local AWS does not answer.
     pub fn log(&self, account: &str, region: &str, group: &str) -> Result<Vec<String>> {
-        // One call of its own, not an SDK: a client for it would cost a minute of compilation.
-        let signed = format!(
-            "AWS4-HMAC-SHA256 Credential={account}/20260101/{region}/logs/aws4_request, \
-             SignedHeaders=host, Signature=0"
-        );
-        let mut answer = self
-            .http
-            .post(&self.endpoint)
-            .header("authorization", &signed)
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", "Logs_20140328.FilterLogEvents")
-            .send(json!({ "logGroupName": group }).to_string())
-            .context("FilterLogEvents")?;
-        let body: Value = answer.body_mut().read_json()?;
-        if body.to_string().contains("ResourceNotFoundException") {
-            return Ok(Vec::new());
-        }
+        let logs = self.service(account, region, "logs");
+        let body =
+            match logs.json("Logs_20140328.FilterLogEvents", &json!({ "logGroupName": group })) {
+                Err(error) if error.to_string().contains("ResourceNotFoundException") => {
+                    return Ok(Vec::new());
+                }
+                answered => answered?,
+            };
         let Some(events) = body.get("events").and_then(Value::as_array) else {
-            bail!("FilterLogEvents answered {}: {body}", answer.status());
+            bail!("FilterLogEvents answered: {body}");
         };
         let message = |event: &Value| event.get("message")?.as_str().map(str::to_owned);
         Ok(events.iter().filter_map(message).collect())
+    }
+
+    /// The properties of an account's stacks that the local AWS dropped: type and property.
+    ///
+    /// # Errors
+    /// If the local AWS does not answer.
+    pub fn dropped(&self, account: &str) -> Result<Vec<(String, String)>> {
+        #[derive(Deserialize)]
+        struct Dropped {
+            r#type: String,
+            property: String,
+        }
+        let mut answer = self.get(&format!("/_backstop/dropped?account={account}"))?;
+        let dropped = answer.get_mut("dropped").map(Value::take).unwrap_or_default();
+        let dropped: Vec<Dropped> = serde_json::from_value(dropped)?;
+        Ok(dropped.into_iter().map(|d| (d.r#type, d.property)).collect())
+    }
+
+    /// Lets a schedule do now what it does at its time. Whether it could.
+    ///
+    /// # Errors
+    /// If there is no such schedule.
+    pub fn fire(&self, account: &str, region: &str, schedule: &str) -> Result<bool> {
+        let answer = self.post(
+            "/_backstop/fire",
+            &json!({ "account": account, "region": region, "schedule": schedule }),
+        )?;
+        answer.get("sent").and_then(Value::as_bool).context("an odd answer")
     }
 
     /// The number of the last call in any account.

@@ -1,10 +1,9 @@
-//! The IAM policy of a function, from its manifest: what the deployment will grant, and no more.
+//! What a role declares and what a call needs, by IAM action.
 
 use backstop_aws::permissions::ENGINE;
 use backstop_core::action::ActionKind;
 use backstop_core::manifest::{Manifest, Statement};
 use backstop_core::words::Lane;
-use serde_json::{Map, Value, json};
 
 use crate::local::Call;
 
@@ -50,54 +49,4 @@ pub fn needs(call: &Call) -> Vec<String> {
 pub(crate) fn has(call: &Call, parameter: &str) -> bool {
     let starts = |key: &String| key.starts_with(parameter);
     call.params.as_object().is_some_and(|params| params.keys().any(starts))
-}
-
-/// The policy document for an account and Region.
-pub fn document(statements: &[Statement], account: &str, region: &str) -> Value {
-    let written: Vec<Value> = statements
-        .iter()
-        .map(|statement| {
-            let mut one = json!({
-                "Effect": "Allow",
-                "Action": statement.actions,
-                "Resource": resources(statement.resource, account, region),
-            });
-            let mut conditions: Map<String, Value> = Map::new();
-            for condition in statement.conditions {
-                let of = conditions.entry(condition.operator).or_insert_with(|| json!({}));
-                if let Some(of) = of.as_object_mut() {
-                    of.insert(condition.key.to_owned(), json!(condition.values));
-                }
-            }
-            if let (false, Some(object)) = (conditions.is_empty(), one.as_object_mut()) {
-                object.insert("Condition".to_owned(), Value::Object(conditions));
-            }
-            one
-        })
-        .collect();
-    json!({ "Version": "2012-10-17", "Statement": written })
-}
-
-fn resources(resource: &str, account: &str, region: &str) -> Vec<String> {
-    match resource {
-        "${Table}" => {
-            let table = format!("arn:aws:dynamodb:{region}:{account}:table/backstop-journal");
-            vec![format!("{table}/index/*"), table]
-        }
-        "${Topics}" => ["page", "ticket", "info"]
-            .map(|urgency| format!("arn:aws:sns:{region}:{account}:backstop-{urgency}"))
-            .to_vec(),
-        "${MemberRoles}" => vec!["arn:aws:iam::*:role/backstop-*".to_owned()],
-        "${Key}" => vec![format!("arn:aws:kms:{region}:{account}:key/*")],
-        "${Logs}" => {
-            vec![format!("arn:aws:logs:{region}:{account}:log-group:/aws/lambda/backstop-*:*")]
-        }
-        "${DeadLetters}" => vec![format!("arn:aws:sqs:{region}:{account}:backstop-*-dlq")],
-        other => vec![
-            other
-                .replace("${Partition}", "aws")
-                .replace("${Region}", region)
-                .replace("${Account}", account),
-        ],
-    }
 }

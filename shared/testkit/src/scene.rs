@@ -115,6 +115,14 @@ impl Scene {
     /// If the local AWS does not play along.
     pub async fn in_account(local: Local, id: &str) -> Result<Self> {
         local.set_up(id, REGION)?;
+        Self::bare(local, id).await
+    }
+
+    /// A given account with a VPC: table and topics come with a deployment.
+    ///
+    /// # Errors
+    /// If the local AWS does not play along.
+    pub async fn bare(local: Local, id: &str) -> Result<Self> {
         let connection = Self::connection(&local, id)?;
         let account = Account::new(id, connection.clone());
         let vpc = account

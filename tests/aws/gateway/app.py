@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import ministack.app as ministack
 
-from . import patches, wire
+from . import cloudformation, patches, queries, schedules, wire
 from .faults import Faults
 from .identity import caller, refusal
 from .record import Record
@@ -32,7 +32,9 @@ class Gateway:
         self.record = Record()
         self.faults = Faults()
         self.emulator = ministack.app
+        self.dropped = cloudformation.Dropped()
         patches.apply()
+        cloudformation.install(self.dropped, moto)
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -56,6 +58,9 @@ class Gateway:
                 answer = wire.error(request, call.service, 403, *refusal(who.problem, call.service))
             elif answered_by_moto(call):
                 answer = await self.ask_moto(call, request, account)
+            elif (call.service, call.operation) == ("logs", "DescribeQueryDefinitions"):
+                prefix = call.params.get("queryDefinitionNamePrefix", "")
+                answer = json_answer(200, queries.describe(account, call.region, prefix))
             else:
                 answer = None
             if answer:
@@ -127,12 +132,18 @@ class Gateway:
                 case "DELETE", "faults":
                     self.faults.clear()
                     result = {"faults": []}
+                case "GET", "dropped":
+                    result = {"dropped": self.dropped.of(query["account"])}
+                case "POST", "fire":
+                    result = schedules.fire(body["account"], body["region"], body["schedule"])
                 case "POST", "reset":
                     result = await self.reset()
                 case "POST", "setup":
                     result = await self.setup(body.get("account", "111111111111"), body.get("region", "us-east-1"))
                 case _:
                     return json_answer(404, {"error": f"no such endpoint: {request.method} {request.path}"})
+        except KeyError as missing:
+            return json_answer(400, {"error": f"{missing} is required"})
         except ValueError as error:
             return json_answer(400, {"error": str(error)})
         return json_answer(200, result)
@@ -147,6 +158,7 @@ class Gateway:
         path = "/_ministack/reset"
         scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}
         await asyncio.gather(self.emulator(scope, body, ignore), asyncio.to_thread(self.moto.reset))
+        queries.clear()
         self.faults.clear()
         self.record.clear()
         return {"reset": True}

@@ -13,7 +13,10 @@ from datetime import datetime, timezone
 
 from ministack.core.arn import parse_arn
 from ministack.core.responses import new_uuid, request_scope
-from ministack.services import cloudwatch_logs, eventbridge, lambda_svc, sns, sqs
+from ministack.services import cloudwatch_logs, eventbridge, lambda_svc
+
+from .grants import role_may
+from .queues import send
 
 log = logging.getLogger("backstop.asynchronous")
 
@@ -72,14 +75,23 @@ def _report(config, options, condition, event, result, count):
     succeeded = condition == "Success"
     destinations = options.get("DestinationConfig") or {}
     target = (destinations.get("OnSuccess" if succeeded else "OnFailure") or {}).get("Destination")
-    if target:
-        _send(target, json.dumps(_record(config, condition, event, result, count)))
+    if target and _may_send(config, target):
+        send(target, json.dumps(_record(config, condition, event, result, count)))
     dead_letters = (config.get("DeadLetterConfig") or {}).get("TargetArn")
-    if dead_letters and not succeeded:
+    if dead_letters and not succeeded and _may_send(config, dead_letters):
         body = result.get("body")
         message = body.get("errorMessage", "") if isinstance(body, dict) else str(body or "")
-        _send(dead_letters, json.dumps(event), {
+        send(dead_letters, json.dumps(event), {
             "RequestID": ("String", new_uuid()), "ErrorCode": ("Number", "200"), "ErrorMessage": ("String", message[:1024])})
+
+
+def _may_send(config, target):
+    """https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html: Lambda sends as the function's role."""
+    action = "sns:Publish" if parse_arn(target).service == "sns" else "sqs:SendMessage"
+    allowed = role_may(config["Role"], action, target)
+    if not allowed:
+        log.error("%s may not call %s on %s: the event is lost", config["Role"], action, target)
+    return allowed
 
 
 def _record(config, condition, event, result, count):
@@ -93,16 +105,3 @@ def _record(config, condition, event, result, count):
                            "condition": condition, "approximateInvokeCount": count},
         "requestPayload": event, "responseContext": context, "responsePayload": result.get("body"),
     }
-
-
-def _send(target, message, attributes=None):
-    spec = parse_arn(target)
-    named = {name: {"DataType": kind, "StringValue": value} for name, (kind, value) in (attributes or {}).items() if value}
-    with request_scope(spec.account_id, spec.region):
-        queue = sqs._queue_by_arn(target) if spec.service == "sqs" else None
-        if queue:
-            sqs._act_send_message({"QueueUrl": queue["url"], "MessageBody": message, "MessageAttributes": named}, "")
-        elif spec.service == "sns" and target in sns._topics:
-            sns._fanout(target, new_uuid(), message, "", "", named)
-        else:
-            log.error("no such destination, or of a kind that is not served here: %s", target)

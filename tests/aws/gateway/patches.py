@@ -1,12 +1,13 @@
 """Where ministack is wrong about AWS, or too strict for a laptop, and a scenario relies on it. Each has its own test."""
+import contextvars
 import json
 import re
 
 import ministack.app as ministack
 from ministack.core import iam_evaluator
-from ministack.services import eventbridge, sns
+from ministack.services import eventbridge, scheduler, sns
 
-from . import asynchronous, guard
+from . import asynchronous, delivery, guard
 
 
 def apply():
@@ -14,12 +15,15 @@ def apply():
     eventbridge._put_events.__defaults__ = (True,)
     # Any secret will do. Sessions still expire, and the policies of a role still bind it.
     ministack.pin_signed_request = lambda *_: None
+    # Loopback stands for TLS: a policy that denies plain HTTP means the real network.
+    iam_evaluator._request_origin = contextvars.ContextVar("origin", default=("127.0.0.1", True))
+    ministack.pin_request_origin = lambda *_: None
     # Every dummy key is the root of its account; ministack knows 12 digits and `test`.
     iam_evaluator.is_root_access_key = lambda key: not key or guard.is_dummy(key)
     sns.publish_internal = publish_checked(sns.publish_internal)
     asynchronous.install()
-
-
+    delivery.install()
+    scheduler._SCHEDULE_TICK_INTERVAL = 1  # seconds; ministack looks every ten
 
 
 def publish_checked(publish):

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 import zipfile
+from pathlib import Path
 
 from support import TestCase, allow
 
@@ -126,6 +127,15 @@ class Asynchronous(Functions):
         self.assertEqual("no luck", message["MessageAttributes"]["ErrorMessage"]["StringValue"])
         self.assertEqual({"RequestID", "ErrorCode", "ErrorMessage"}, message["MessageAttributes"].keys())
         self.assertEqual(3, self.handled("ssh-access"))
+
+    def test_a_role_that_may_not_send_loses_the_event(self):
+        url, queue = self.queue("dlq")
+        self.deploy("ssh-access", DeadLetterConfig={"TargetArn": queue})
+        self.functions.invoke(FunctionName="ssh-access", InvocationType="Event", Payload=json.dumps({"fail": True}))
+        role = f"arn:aws:iam::{self.account}:role/ssh-access-unattended"
+        lost = f"{role} may not call sqs:SendMessage on {queue}: the event is lost"
+        self.eventually(lambda: lost in Path(self.aws.log.name).read_text())
+        self.assertNotIn("Messages", self.client("sqs").receive_message(QueueUrl=url))
 
     def test_an_on_failure_destination_gets_the_record_of_the_invocation(self):
         url, queue = self.queue("failures")

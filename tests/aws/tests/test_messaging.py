@@ -29,6 +29,15 @@ class Topics(TestCase):
         self.assertEqual(("Notification", self.topic, "SSH open", {"incident": "i-1"}),
                          (envelope["Type"], envelope["TopicArn"], envelope["Subject"], json.loads(envelope["Message"])))
 
+    def test_loopback_counts_as_tls(self):
+        statement = {"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sns:Publish", "Resource": self.topic}
+        refuse = lambda secure: self.sns.set_topic_attributes(TopicArn=self.topic, AttributeName="Policy", AttributeValue=json.dumps({
+            "Version": "2012-10-17", "Statement": [{**statement, "Condition": {"Bool": {"aws:SecureTransport": secure}}}]}))
+        refuse("false")
+        self.sns.publish(TopicArn=self.topic, Message="m")
+        refuse("true")
+        self.refused("AuthorizationError", self.sns.publish, TopicArn=self.topic, Message="m")
+
     def test_default_is_used_and_required(self):
         self.subscribe(RawMessageDelivery="true")
         self.sns.publish(TopicArn=self.topic, MessageStructure="json", Message=json.dumps({"default": "short"}))
