@@ -212,3 +212,25 @@ async fn the_local_aws_drops_what_is_listed_and_no_more() {
         .collect();
     assert_eq!(dropped, listed, "what is dropped, and what the list gives a reason for");
 }
+
+/// Scenarios that deploy nothing have the table that a deployment has.
+#[tokio::test]
+async fn the_table_of_the_scenarios_is_the_deployed_one() {
+    let (with_stacks, _) = deployed(&[]).await;
+    let with_set_up = Scene::new().await.unwrap();
+    let shape = |scene: &Scene| {
+        let dynamodb = scene.local.service(scene.id(), REGION, "dynamodb");
+        let asked = json!({ "TableName": "backstop-journal" });
+        let table = dynamodb.json("DynamoDB_20120810.DescribeTable", &asked).unwrap();
+        let mut indexes = table["Table"]["GlobalSecondaryIndexes"].as_array().unwrap().clone();
+        indexes.sort_by_key(|index| index["IndexName"].to_string());
+        let indexes: Vec<Value> = indexes
+            .iter()
+            .map(|i| json!([i["IndexName"], i["KeySchema"], i["Projection"]]))
+            .collect();
+        json!([table["Table"]["KeySchema"], indexes])
+    };
+    let deployed = shape(&with_stacks);
+    assert_eq!(shape(&with_set_up), deployed);
+    assert_eq!(deployed[1].as_array().unwrap().len(), 2, "{deployed}");
+}
