@@ -63,16 +63,17 @@ build: ## build everything, dev profile
 	cargo build --workspace --locked
 
 .PHONY: demo
-demo: venv ## a real event closes port 22 on a local AWS, told as it happens
+demo: venv synth-local ## a real event closes port 22 on a local AWS, told as it happens
 	cargo build --locked -p ssh-access -p backstop-tests --bins
 	@tests/aws/with.sh "$(CARGO_TARGET_DIR)/debug/demo" "$(CARGO_TARGET_DIR)/debug/ssh-access"
 
 .PHONY: test
-test: venv ## all tests, on a local AWS of their own
+test: venv synth-local ## all tests, on a local AWS of their own; then the proof of the roles by its record
 	cargo build --locked --workspace --bins
-	@tests/aws/with.sh cargo nextest run --locked --workspace
+	@tests/aws/with.sh bash -c 'cargo nextest run --locked --workspace && cd infra && node --import tsx proof/prove.ts'
 	cargo test --locked --workspace --doc --quiet
 	tests/aws/test.sh
+	cd infra && npm test
 
 # A release is one cargo command that names the functions, without CLI and tests.
 .PHONY: bench
@@ -106,7 +107,10 @@ invoke: venv ## send EVENT to FN, which `make watch` serves
 	$(BACKSTOP_VENV)/tools/bin/cargo-lambda lambda invoke -A 127.0.0.1 $(FN) --data-file $(EVENT)
 
 .PHONY: lint
-lint: ## formatting and lints
+lint: synth-local ## formatting and lints, of the templates too
+	cd infra && npx tsc
+	@tests/aws/venv.sh lint >/dev/null
+	$(BACKSTOP_VENV)/lint/bin/cfn-lint infra/local.out/*.template.json
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --features backstop-bench/harness -- -D warnings
 

@@ -4,7 +4,7 @@ use backstop_core::error::Class;
 use backstop_core::words::Lane;
 use backstop_testkit::machine::How;
 use backstop_testkit::scene::Allow;
-use backstop_testkit::{Machine, Scene};
+use backstop_testkit::{Local, Machine, Scene};
 use serde_json::{Value, json};
 use ssh_access::SshAccess;
 
@@ -144,8 +144,10 @@ async fn bad_input_gets_a_clear_answer_and_changes_nothing() {
 async fn bad_state(scene: &Scene, group: &str, good: &Value) {
     use Gets::{Error, Incident};
     let unattended = machine(scene, &How::default()).unwrap();
-    let nowhere = How { table: "nowhere".to_owned(), ..How::default() };
-    let without_table = Machine::new(Box::new(SshAccess), scene, &nowhere).unwrap();
+    // Another account, where nobody has made the table.
+    let elsewhere = Scene::connection(&scene.local, &Local::fresh_account()).unwrap();
+    let without_table =
+        Machine::over(Box::new(SshAccess), scene, &elsewhere, &How::default()).unwrap();
     let other = scene.group("late").await.unwrap();
     let rule = scene.allow(&other, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
     let mut late = scene.recorded().authorized(&other, &[rule]);
@@ -154,7 +156,7 @@ async fn bad_state(scene: &Scene, group: &str, good: &Value) {
         &without_table,
         "the table is missing",
         &good.to_string(),
-        Error(Class::Missing, "the journal table `nowhere` does not exist"),
+        Error(Class::Missing, "the journal table `backstop-journal` does not exist"),
     )
     .await;
     let mut gone = good.clone();
