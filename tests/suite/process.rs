@@ -1,5 +1,5 @@
-//! The real binary, deployed: CloudFormation makes what the templates say, EventBridge matches, Lambda
-//! executes.
+//! The real binary, deployed: CloudFormation makes what the templates say, EventBridge matches,
+//! Lambda executes.
 
 use std::path::PathBuf;
 

@@ -20,12 +20,29 @@ use crate::wire::Service;
 pub const DROPPED: &[(&str, &str, &str)] =
     &[("AWS::KMS::Key", "PendingWindowInDays", "how long a deleted key waits; none is deleted")];
 
-/// A responder's stacks in an account.
+/// A responder's stacks in an account, for as long as somebody looks at them.
 #[derive(Debug)]
 pub struct Deployed {
     local: Local,
     account: String,
     responder: String,
+    /// The names of the stacks, each with its Region.
+    stacks: Vec<(String, String)>,
+    /// Where the packages are in S3.
+    packages: Vec<String>,
+}
+
+impl Drop for Deployed {
+    /// Its schedules would go on invoking its functions, and the packages take memory.
+    fn drop(&mut self) {
+        for (name, region) in self.stacks.iter().rev() {
+            let stacks = self.service("cloudformation", region);
+            drop(stacks.form("DeleteStack", &[("StackName", name)]));
+        }
+        for path in &self.packages {
+            drop(self.service("s3", REGION).send("DELETE", path, &[], &[]));
+        }
+    }
 }
 
 /// What is deployed.
@@ -125,18 +142,23 @@ impl Deployed {
     /// If the local AWS refuses any of it.
     pub async fn new(scene: &Scene, responder: &str, package: Package<'_>) -> Result<Self> {
         let (local, account) = (scene.local.clone(), scene.id().to_owned());
-        let deployed = Self { local, account, responder: responder.to_owned() };
+        let mut deployed = Self {
+            local,
+            account,
+            responder: responder.to_owned(),
+            stacks: Vec::new(),
+            packages: Vec::new(),
+        };
         let bucket = format!("cdk-hnb659fds-assets-{}-{REGION}", deployed.account);
         let mut stacks = Stack::of(responder)?;
         deployed.bootstrap(&bucket, &stacks)?;
         let zip = package.zip()?;
-        let mut uploaded = Vec::new();
         for function in stacks.iter_mut().flat_map(Stack::functions) {
             let key = function.pointer("/Code/S3Key").and_then(Value::as_str);
-            let key = key.context("a function has no code in S3")?.to_owned();
-            if !uploaded.contains(&key) {
-                deployed.upload(&bucket, &key, &zip)?;
-                uploaded.push(key);
+            let path = format!("/{bucket}/{}", key.context("a function has no code in S3")?);
+            if !deployed.packages.contains(&path) {
+                deployed.upload(&path, &zip)?;
+                deployed.packages.push(path);
             }
             let variables = function.pointer_mut("/Environment/Variables");
             let variables = variables.and_then(Value::as_object_mut).context("no environment")?;
@@ -145,6 +167,7 @@ impl Deployed {
             }
         }
         for stack in &stacks {
+            deployed.stacks.push((stack.name.clone(), stack.region.clone()));
             deployed.create(&bucket, stack).await.with_context(|| stack.name.clone())?;
         }
         Ok(deployed)
@@ -170,18 +193,18 @@ impl Deployed {
         there_already(made.map(drop), "BucketAlreadyOwnedByYou")
     }
 
-    fn upload(&self, bucket: &str, key: &str, body: &[u8]) -> Result<()> {
-        self.service("s3", REGION).send("PUT", &format!("/{bucket}/{key}"), &[], body).map(drop)
+    fn upload(&self, path: &str, body: &[u8]) -> Result<()> {
+        self.service("s3", REGION).send("PUT", path, &[], body).map(drop)
     }
 
     /// Creates a stack, unless another responder's deployment has.
     async fn create(&self, bucket: &str, stack: &Stack) -> Result<()> {
         // By way of S3, as CDK does: in the call itself it may be 51,200 bytes long, and some are
         // longer.
-        let key = format!("{}.template.json", stack.name);
-        self.upload(bucket, &key, stack.template.to_string().as_bytes())?;
+        let path = format!("/{bucket}/{}.template.json", stack.name);
+        self.upload(&path, stack.template.to_string().as_bytes())?;
         let cloudformation = self.service("cloudformation", &stack.region);
-        let url = format!("{}/{bucket}/{key}", self.local.endpoint());
+        let url = format!("{}{path}", self.local.endpoint());
         let name = ("StackName", stack.name.as_str());
         let capability = ("Capabilities.member.1", "CAPABILITY_NAMED_IAM");
         let created =

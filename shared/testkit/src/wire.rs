@@ -61,6 +61,7 @@ impl Service {
         let url = format!("{}{path}", self.endpoint);
         let mut request = match method {
             "PUT" => self.http.put(&url),
+            "DELETE" => self.http.delete(&url).force_send_body(),
             _ => self.http.post(&url),
         }
         .header("authorization", &self.signed);
