@@ -20,4 +20,10 @@ export const REASONS: readonly Reason[] = [
     actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
     why: 'Lambda itself writes the log, as the role',
   },
+  ...['unattended', 'attended'].map((lane) => ({
+    role: `ssh-access/${lane}`,
+    actions: ['sns:Publish'],
+    resource: 'backstop-info',
+    why: 'the urgency of a finding chooses the topic, and ssh-access finds nothing for information',
+  })),
 ];

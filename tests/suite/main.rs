@@ -18,4 +18,5 @@ mod laws; // the laws of every action and every responder
 mod metrics; // what is measured, and the lines that CloudWatch reads
 mod process; // the real binary through EventBridge and Lambda
 mod rules; // what the deployed rules match
+mod runbooks; // the deployed Automation documents, from the form to the change
 mod ssh_access; // aws-work-02
