@@ -70,7 +70,8 @@ demo: venv synth-local ## a real event closes port 22 on a local AWS, told as it
 .PHONY: test
 test: venv synth-local ## all tests, on a local AWS of their own; then the proof of the roles by its record
 	cargo build --locked --workspace --bins
-	@tests/aws/with.sh bash -c 'cargo nextest run --locked --workspace && cd infra && node --import tsx proof/prove.ts'
+	@tests/aws/with.sh bash -c 'cargo nextest run --locked --workspace && cd infra && node --import tsx proof/prove.ts && \
+	  BACKSTOP_BINARY="$(CARGO_TARGET_DIR)/debug/ssh-access" npm run --silent test:local'
 	cargo test --locked --workspace --doc --quiet
 	tests/aws/test.sh
 	cd infra && npm test
