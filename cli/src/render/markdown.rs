@@ -181,3 +181,14 @@ fn before_a_fence(text: &str) -> String {
     let first: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
     format!("{first}{}:", rest.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_is_longer_than_what_is_in_it() {
+        assert_eq!(fence("a"), "```sh\na\n```");
+        assert_eq!(fence("a\n````\nb"), "`````sh\na\n````\nb\n`````");
+    }
+}

@@ -151,6 +151,8 @@ pub(super) fn milestones(incident: &Reported) -> Vec<Milestone> {
     let first = |is: fn(&Change) -> bool| entries.iter().find(|e| is(&e.change)).map(|e| e.at);
     let last = |is: fn(&Change) -> bool| entries.iter().rfind(|e| is(&e.change)).map(|e| e.at);
     let undone = matches!(incident.outcome, Some(Outcome::Undone));
+    let in_part = matches!(incident.outcome, Some(Outcome::Partial | Outcome::Failed));
+    let contained = if in_part { "contained in part" } else { "contained" };
     let mut points: Vec<(&'static str, Tone, Timestamp)> = [
         ("call made", Tone::Plain, incident.happened_at),
         ("noticed", Tone::Plain, incident.claimed_at),
@@ -161,7 +163,7 @@ pub(super) fn milestones(incident: &Reported) -> Vec<Milestone> {
         ),
         ("people told", Tone::Plain, first(|c| matches!(c, Change::Reported { .. }))),
         ("approved", Tone::Plain, last(|c| matches!(c, Change::Approved { .. }))),
-        ("contained", Tone::Good, incident.contained_at),
+        (contained, Tone::Good, incident.contained_at),
         ("proven", Tone::Good, last(|c| matches!(c, Change::StepVerified { .. }))),
         ("step failed", Tone::Bad, last(|c| matches!(c, Change::StepFailed { .. }))),
         (

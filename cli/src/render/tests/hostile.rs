@@ -30,10 +30,11 @@ fn poisoned(text: &str) -> Reported {
     poison(&mut value, text);
     for step in value["steps"].as_array_mut().unwrap() {
         (step["command"], step["undo_command"]) = (json!(command), json!(command));
-        step["class"] = json!("human");
         step["before"] = json!({ text: text, "list": [text, 1], "deep": [{ text: [text] }] });
         step["after"] = json!({ "list": [] });
     }
+    // One for a person, the others for an approval.
+    value["steps"][0]["class"] = json!("human");
     value["choice"] = json!({ "default": text, "options": [[text, text]] });
     serde_json::from_value(value).unwrap()
 }
