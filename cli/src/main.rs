@@ -5,6 +5,8 @@
 mod catalogue;
 mod commands;
 mod exit;
+#[cfg_attr(not(test), expect(dead_code, reason = "the verbs that print incidents come next"))]
+mod render;
 
 use std::process::ExitCode;
 

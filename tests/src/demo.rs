@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use backstop_core::incident::{Change, Header, Incident};
+use backstop_core::incident::{Header, Incident};
 use backstop_core::journal::Journal;
 use backstop_core::words::{Lane, Outcome};
 use backstop_testkit::deploy::{Deployed, Package};
@@ -208,38 +208,12 @@ impl Teller {
         let start = header.claimed_at;
         for entry in &incident.entries {
             let ms = entry.at.duration_since(start).as_millis();
-            self.line(&format!("+{ms} ms"), &words(&entry.change))?;
+            self.line(&format!("+{ms} ms"), &entry.change.words())?;
         }
         self.line(
             "outcome",
             &format!("{}: {}", header.outcome.map_or("open", Outcome::name), header.reason),
         )?;
         self.line("incident", &header.id)
-    }
-}
-
-/// One entry of the journal, for a person.
-fn words(change: &Change) -> String {
-    match change {
-        Change::Claimed => "claimed: nobody else works on it".to_owned(),
-        Change::Resumed => "resumed where the last owner stopped".to_owned(),
-        Change::Assessed { verdict, reason } => {
-            format!("assessed from live state: {verdict}, {reason}")
-        }
-        Change::Planned { hash, steps } => format!("planned {steps} step(s), hash {hash:.12}…"),
-        Change::Held { reason } => format!("held: {reason}"),
-        Change::StepHeld { step, reason } => format!("step {step} held: {reason}"),
-        Change::StepSatisfied { step, .. } => format!("step {step} was already so"),
-        Change::StepApplying { step } => format!("step {step} written ahead, the call comes next"),
-        Change::StepApplied { step } => format!("step {step} applied"),
-        Change::StepVerified { step, .. } => format!("step {step} verified by a fresh describe"),
-        Change::StepFailed { step, reason, .. } => format!("step {step} failed: {reason}"),
-        Change::Approved { by, .. } => format!("approved by {by}"),
-        Change::StepUndoing { step, by, .. } => format!("step {step} is taken back by {by}"),
-        Change::StepUndone { step, .. } => format!("step {step} taken back"),
-        Change::StepUndoFailed { step, reason } => format!("step {step} not taken back: {reason}"),
-        Change::Closed { outcome, .. } => format!("closed: {outcome}"),
-        Change::Reported { channel } => format!("people told over {channel}"),
-        Change::ReportFailed { channel, reason } => format!("not told over {channel}: {reason}"),
     }
 }

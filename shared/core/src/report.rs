@@ -1,16 +1,20 @@
 //! What people and callers are told: the reply, the notice, the ticket.
 
 mod notice;
+mod words;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::candidate::Origin;
 use crate::error::Result;
 use crate::incident::{Entry, Header, Incident};
 use crate::plan::{Choice, StepRecord};
+use crate::text::safe;
 use crate::words::{Class, Outcome, StepStatus, Urgency};
 
 pub use notice::{Notice, Ticket};
@@ -65,6 +69,24 @@ pub struct Reported {
     pub reason: String,
     /// The hash that `approve` accepts now.
     pub plan_hash: Option<String>,
+    /// Until when `approve` accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvable_until: Option<Timestamp>,
+    /// What is wrong, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Who or what pointed at it, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// When the call was made that it is about, if a record told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub happened_at: Option<Timestamp>,
+    /// When it was claimed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Timestamp>,
+    /// When the containing call was answered for the last step that contains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contained_at: Option<Timestamp>,
     /// What was seen, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<String>,
@@ -95,6 +117,9 @@ pub struct ReportedStep {
     pub n: u32,
     /// The action's permanent name.
     pub action: String,
+    /// What it does, in one phrase.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
     /// What may run it.
     pub class: Class,
     /// The option of the choice that it belongs to.
@@ -105,6 +130,9 @@ pub struct ReportedStep {
     pub needs: Option<u32>,
     /// Where it stands.
     pub status: StepStatus,
+    /// Whether there may be something to take back.
+    #[serde(default)]
+    pub in_force: bool,
     /// Why it is needed, and why it has that class.
     #[serde(default)]
     pub reason: String,
@@ -159,6 +187,15 @@ impl Reported {
             outcome: header.outcome,
             reason: header.reason.clone(),
             plan_hash: header.plan_hash.clone(),
+            approvable_until: header.approvable_until,
+            title: finding.map(|f| f.title.clone()),
+            source: Some(source(&header.candidate.origin)),
+            happened_at: match header.candidate.origin {
+                Origin::Event { time, .. } => time,
+                Origin::Sweep { .. } | Origin::Person { .. } | Origin::Request { .. } => None,
+            },
+            claimed_at: Some(header.claimed_at),
+            contained_at: header.contained_at,
             facts: finding.map(|f| f.facts.clone()).unwrap_or_default(),
             blast_radius: finding.and_then(|f| f.blast_radius.clone()),
             follow_up: finding.map(|f| f.follow_up.clone()).unwrap_or_default(),
@@ -169,10 +206,12 @@ impl Reported {
                 .map(|s| ReportedStep {
                     n: s.n,
                     action: s.action.clone(),
+                    summary: s.summary.clone(),
                     class: s.class,
                     option: s.option.clone(),
                     needs: s.needs,
                     status: s.status,
+                    in_force: s.in_force(),
                     reason: s.reason.clone(),
                     detail: s.detail.clone(),
                     resource: s.resource.clone(),
@@ -184,5 +223,70 @@ impl Reported {
                 .collect(),
             entries: None,
         }
+    }
+}
+
+/// Who or what pointed at an incident. Names of others are made safe, as in a finding.
+fn source(origin: &Origin) -> String {
+    match origin {
+        Origin::Event { name, actor, .. } => {
+            let who = actor.arn.as_deref().or(actor.invoked_by.as_deref()).unwrap_or("unknown");
+            let ip = actor.source_ip.as_deref().unwrap_or("an unknown address");
+            format!("{} by {} from {}", safe(name, 60), safe(who, 200), safe(ip, 60))
+        }
+        Origin::Sweep { .. } => "the sweep, not an event".to_owned(),
+        Origin::Person { claimed, reason, .. } => {
+            format!("run by {}, as claimed: {}", safe(claimed, 60), safe(reason, 200))
+        }
+        Origin::Request { incident } => format!("asked for by {}", safe(incident, 100)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What the first release answered: nothing but what design §4 names.
+    fn older() -> Value {
+        json!({ "incidents": [{
+            "id": "ssh-access-20261123-aaaaaaaaaaaa", "control": "aws-work-02", "signal": "X2.1",
+            "resource": "arn:aws:ec2:eu-west-1:111111111111:security-group/sg-0abc",
+            "account": "111111111111", "region": "eu-west-1", "urgency": "page",
+            "outcome": "contained", "reason": "every containing step is verified",
+            "plan_hash": null,
+            "steps": [{
+                "action": "ec2.security-group-rule.revoke/1", "class": "auto",
+                "status": "verified", "resource": "arn:aws:ec2:eu-west-1::sg-0abc",
+                "before": { "protocol": "tcp" }, "after": null,
+                "command": "aws ec2 …", "undo_command": null,
+            }],
+        }] })
+    }
+
+    #[test]
+    fn an_older_answer_is_read() {
+        let reply: Reply = serde_json::from_value(older()).unwrap();
+        let incident = &reply.incidents[0];
+        assert_eq!(incident.outcome, Some(Outcome::Contained));
+        assert_eq!((&incident.title, incident.claimed_at), (&None, None));
+        assert_eq!((incident.steps[0].n, incident.steps[0].summary.as_str()), (0, ""));
+        assert_eq!(incident.entries, None);
+    }
+
+    #[test]
+    fn a_newer_answer_is_read() {
+        let mut newer = older();
+        newer["page"] = json!({ "next": "…" });
+        let incident = &mut newer["incidents"][0];
+        incident["title"] = json!("SSH opened");
+        incident["evidence"] = json!([{ "query": "who-connected" }]);
+        incident["steps"][0]["waited_ms"] = json!(12);
+        incident["entries"] = json!([{
+            "seq": 1, "at": "2026-11-23T12:00:00Z", "owner": "o", "change": "claimed", "by": "x",
+        }]);
+        let reply: Reply = serde_json::from_value(newer).unwrap();
+        assert_eq!(reply.incidents[0].title.as_deref(), Some("SSH opened"));
+        assert_eq!(reply.incidents[0].entries.as_ref().map(Vec::len), Some(1));
     }
 }

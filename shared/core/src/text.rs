@@ -16,8 +16,9 @@ pub fn safe(text: &str, max: usize) -> String {
     shown
 }
 
-/// `text` made safe, with the characters escaped that mean something in the Markdown that Amazon Q
-/// and Slack render: no links, no mentions, no code.
+/// `text` made safe, with the characters escaped that mean something in the Markdown that Amazon Q,
+/// Slack and GitHub render: no links, no mentions, no code. What would be made a link by itself is
+/// broken by a space of no width, as GitHub Flavored Markdown 6.9 makes links of escaped text too.
 pub fn markdown(text: &str, max: usize) -> String {
     let mut shown = String::new();
     for c in safe(text, max).chars() {
@@ -30,6 +31,8 @@ pub fn markdown(text: &str, max: usize) -> String {
             '>' => shown.push_str("&gt;"),
             '&' => shown.push_str("&amp;"),
             '@' => shown.push_str("@\u{200b}"),
+            '/' if shown.ends_with(':') => shown.push_str("\u{200b}/"),
+            '.' if shown.ends_with(['w', 'W']) => shown.push_str("\u{200b}."),
             other => shown.push(other),
         }
     }
@@ -52,6 +55,7 @@ mod tests {
         assert_eq!(safe("a\nb\u{202e}c", 10), "a\u{fffd}b\u{fffd}c");
         assert_eq!(safe("abcdef", 3), "abc…");
         assert_eq!(markdown("<!channel> [x](y)", 40), r"&lt;!channel&gt; \[x\]\(y\)");
+        assert_eq!(markdown("https://a.b www.a.b", 40), "https:\u{200b}//a.b www\u{200b}.a.b");
     }
 
     #[test]
