@@ -2,15 +2,19 @@
 
 mod notice;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::candidate::Origin;
 use crate::error::Result;
 use crate::incident::{Entry, Header, Incident};
 use crate::plan::{Choice, StepRecord};
+use crate::text::safe;
 use crate::words::{Class, Outcome, StepStatus, Urgency};
 
 pub use notice::{Notice, Ticket};
@@ -57,6 +61,9 @@ pub struct Reported {
     pub account: String,
     /// The Region.
     pub region: String,
+    /// The identifiers that name it, as a runbook takes them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ids: BTreeMap<String, Vec<String>>,
     /// How soon a person must look.
     pub urgency: Urgency,
     /// How it ended; none while it runs.
@@ -65,6 +72,24 @@ pub struct Reported {
     pub reason: String,
     /// The hash that `approve` accepts now.
     pub plan_hash: Option<String>,
+    /// Until when `approve` accepts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approvable_until: Option<Timestamp>,
+    /// What is wrong, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Who or what pointed at it, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// When the call was made that it is about, if a record told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub happened_at: Option<Timestamp>,
+    /// When it was claimed first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Timestamp>,
+    /// When the containing call was answered for the last step that contains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contained_at: Option<Timestamp>,
     /// What was seen, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<String>,
@@ -87,14 +112,43 @@ pub struct Reported {
     pub entries: Option<Vec<Entry>>,
 }
 
+/// What a refusal is about: goes with the error, so that a program can show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Live state gives another plan than the one that was to be released.
+    Replanned {
+        /// Its hash; a run of the runbook makes it one that can be approved.
+        plan_hash: String,
+        /// Its steps.
+        steps: Vec<ReportedStep>,
+    },
+    /// Somebody has changed the resource since the step.
+    Changed {
+        /// The step.
+        step: u32,
+        /// The ARN of the resource.
+        resource: String,
+        /// The state before the step.
+        before: Value,
+        /// The state seen after it.
+        after: Option<Value>,
+        /// The state now.
+        now: Value,
+    },
+}
+
 /// One step as it is answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedStep {
     /// Its place in the plan, from 1: what `steps` of an `approve` and `step` of an `undo` name.
     #[serde(default)]
     pub n: u32,
     /// The action's permanent name.
     pub action: String,
+    /// What it does, in one phrase.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
     /// What may run it.
     pub class: Class,
     /// The option of the choice that it belongs to.
@@ -155,10 +209,20 @@ impl Reported {
             resource: header.candidate.resource.clone(),
             account: header.candidate.account.clone(),
             region: header.candidate.region.clone(),
+            ids: header.candidate.ids.clone(),
             urgency: header.urgency(),
             outcome: header.outcome,
             reason: header.reason.clone(),
             plan_hash: header.plan_hash.clone(),
+            approvable_until: header.approvable_until,
+            title: finding.map(|f| f.title.clone()),
+            source: Some(source(&header.candidate.origin)),
+            happened_at: match header.candidate.origin {
+                Origin::Event { time, .. } => time,
+                Origin::Sweep { .. } | Origin::Person { .. } | Origin::Request { .. } => None,
+            },
+            claimed_at: Some(header.claimed_at),
+            contained_at: header.contained_at,
             facts: finding.map(|f| f.facts.clone()).unwrap_or_default(),
             blast_radius: finding.and_then(|f| f.blast_radius.clone()),
             follow_up: finding.map(|f| f.follow_up.clone()).unwrap_or_default(),
@@ -169,6 +233,7 @@ impl Reported {
                 .map(|s| ReportedStep {
                     n: s.n,
                     action: s.action.clone(),
+                    summary: s.summary.clone(),
                     class: s.class,
                     option: s.option.clone(),
                     needs: s.needs,
@@ -184,5 +249,70 @@ impl Reported {
                 .collect(),
             entries: None,
         }
+    }
+}
+
+/// Who or what pointed at an incident. Names of others are made safe, as in a finding.
+fn source(origin: &Origin) -> String {
+    match origin {
+        Origin::Event { name, actor, .. } => {
+            let who = actor.arn.as_deref().or(actor.invoked_by.as_deref()).unwrap_or("unknown");
+            let ip = actor.source_ip.as_deref().unwrap_or("an unknown address");
+            format!("{} by {} from {}", safe(name, 60), safe(who, 200), safe(ip, 60))
+        }
+        Origin::Sweep { .. } => "the sweep, not an event".to_owned(),
+        Origin::Person { claimed, reason, .. } => {
+            format!("run by {}, as claimed: {}", safe(claimed, 60), safe(reason, 200))
+        }
+        Origin::Request { incident } => format!("asked for by {}", safe(incident, 100)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What the first release answered: nothing but what design §4 names.
+    fn older() -> Value {
+        json!({ "incidents": [{
+            "id": "ssh-access-20261123-aaaaaaaaaaaa", "control": "aws-work-02", "signal": "X2.1",
+            "resource": "arn:aws:ec2:eu-west-1:111111111111:security-group/sg-0abc",
+            "account": "111111111111", "region": "eu-west-1", "urgency": "page",
+            "outcome": "contained", "reason": "every containing step is verified",
+            "plan_hash": null,
+            "steps": [{
+                "action": "ec2.security-group-rule.revoke/1", "class": "auto",
+                "status": "verified", "resource": "arn:aws:ec2:eu-west-1::sg-0abc",
+                "before": { "protocol": "tcp" }, "after": null,
+                "command": "aws ec2 …", "undo_command": null,
+            }],
+        }] })
+    }
+
+    #[test]
+    fn an_older_answer_is_read() {
+        let reply: Reply = serde_json::from_value(older()).unwrap();
+        let incident = &reply.incidents[0];
+        assert_eq!(incident.outcome, Some(Outcome::Contained));
+        assert_eq!((&incident.title, incident.claimed_at), (&None, None));
+        assert_eq!((incident.steps[0].n, incident.steps[0].summary.as_str()), (0, ""));
+        assert_eq!(incident.entries, None);
+    }
+
+    #[test]
+    fn a_newer_answer_is_read() {
+        let mut newer = older();
+        newer["page"] = json!({ "next": "…" });
+        let incident = &mut newer["incidents"][0];
+        incident["title"] = json!("SSH opened");
+        incident["evidence"] = json!([{ "query": "who-connected" }]);
+        incident["steps"][0]["waited_ms"] = json!(12);
+        incident["entries"] = json!([{
+            "seq": 1, "at": "2026-11-23T12:00:00Z", "owner": "o", "change": "claimed", "by": "x",
+        }]);
+        let reply: Reply = serde_json::from_value(newer).unwrap();
+        assert_eq!(reply.incidents[0].title.as_deref(), Some("SSH opened"));
+        assert_eq!(reply.incidents[0].entries.as_ref().map(Vec::len), Some(1));
     }
 }
