@@ -97,12 +97,11 @@ fn run_again(incident: &Reported) -> Option<String> {
     let named = responder_of(&incident.id).ok()?;
     let responder =
         catalogue::responders().into_iter().find(|r| r.manifest().responder == named)?;
-    let (name, arguments) =
-        responder.manifest().runbooks.iter().find_map(|runbook| {
-            let known = |id: &&String| runbook.parameters.iter().any(|p| p.name == **id);
-            (!incident.ids.is_empty() && incident.ids.keys().all(|id| known(&id)))
-                .then(|| (runbook.name, &incident.ids))
-        })?;
+    let (name, arguments) = responder.manifest().runbooks.iter().find_map(|runbook| {
+        let known = |id: &&String| runbook.parameters.iter().any(|p| p.name == **id);
+        (!incident.ids.is_empty() && incident.ids.keys().all(|id| known(&id)))
+            .then(|| (runbook.name, &incident.ids))
+    })?;
     let mut line = format!("backstop run {name}");
     for (id, values) in arguments {
         for value in values {

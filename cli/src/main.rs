@@ -17,9 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{
-    approve, config, controls, dlq, explain, incidents, manifest, run, undo,
-};
+use crate::commands::{approve, config, controls, dlq, explain, incidents, manifest, run, undo};
 use crate::exit::{Exit, Failure};
 
 /// First responses to AWS workload-hardening regressions: proven and undoable.

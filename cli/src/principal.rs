@@ -2,8 +2,9 @@
 
 use aws_config::BehaviorVersion;
 use aws_credential_types::provider::ProvideCredentials;
-use backstop_aws::connect::{Connection, http_client};
+use aws_credential_types::provider::error::CredentialsError;
 use backstop_aws::Classify;
+use backstop_aws::connect::{Connection, http_client};
 use backstop_core::Error;
 use tokio::sync::OnceCell;
 
@@ -45,12 +46,16 @@ impl Principal {
                 .hint("set `AWS_REGION`, choose a profile that has one, or give `--home-region`")
         })?;
         let nobody = |why: &str| {
-            Error::denied(format!("no AWS credentials were found: {why}"))
+            Error::denied(format!("no AWS credentials were found{why}"))
                 .hint("sign in as for the AWS CLI: `aws sso login`, or choose `AWS_PROFILE`")
         };
-        let provider = found.credentials_provider().ok_or_else(|| nobody("there is no chain"))?;
+        let provider = found.credentials_provider().ok_or_else(|| nobody(""))?;
         // Asked now: at the first call the SDK would only say that it was not answered.
-        provider.provide_credentials().await.map_err(|e| nobody(&e.to_string()))?;
+        provider.provide_credentials().await.map_err(|error| match error {
+            // Nothing is set up; else what is set up says what is wrong with it.
+            CredentialsError::CredentialsNotLoaded(_) => nobody(""),
+            error => nobody(&format!(": {:#}", anyhow::Error::from(error))),
+        })?;
         let connection = Connection::over(region, found.endpoint_url(), provider, http);
         Ok(Self { connection, caller: OnceCell::new() })
     }

@@ -49,7 +49,12 @@ pub(crate) struct Way {
     #[arg(long, help_heading = "Reach")]
     local: bool,
     /// The policy of `--local`: the one that is deployed, or plans of the function do not fit.
-    #[arg(long, default_value = "config/backstop.toml", value_name = "file", help_heading = "Reach")]
+    #[arg(
+        long,
+        default_value = "config/backstop.toml",
+        value_name = "file",
+        help_heading = "Reach"
+    )]
     pub(crate) config: PathBuf,
     /// The Region where Backstop is deployed; that of your credentials unless given.
     #[arg(long, value_name = "region", help_heading = "Reach")]
@@ -76,11 +81,7 @@ impl Desk {
     }
 
     /// What the responder answers.
-    pub(crate) async fn ask(
-        &self,
-        responder: &str,
-        order: &Operator,
-    ) -> Result<Reply, Unanswered> {
+    pub(crate) async fn ask(&self, responder: &str, order: &Operator) -> Result<Reply, Unanswered> {
         self.reach.ask(responder, order).await
     }
 

@@ -53,8 +53,15 @@ pub(crate) fn incident(one: &Reported, _look: &Look) -> String {
     );
     text.push_str(&format!("  {} ({} {})\n", one.resource, one.account, one.region));
     for step in &one.steps {
-        text.push_str(&format!("  {}  [{}] {} ({})\n", step.n, step.status, step.action, step.class));
-        text.push_str(&format!("     {} -> {}\n", step.before, step.after.clone().unwrap_or_default()));
+        text.push_str(&format!(
+            "  {}  [{}] {} ({})\n",
+            step.n, step.status, step.action, step.class
+        ));
+        text.push_str(&format!(
+            "     {} -> {}\n",
+            step.before,
+            step.after.clone().unwrap_or_default()
+        ));
         text.push_str(&format!("     {}\n", step.command));
         if let Some(undo) = &step.undo_command {
             text.push_str(&format!("     undo: {undo}\n"));

@@ -137,10 +137,8 @@ pub(crate) fn question(
             .hint(format!("held are the steps: {}", held.join(", ")))
             .into());
     }
-    let lines: Vec<String> = released
-        .iter()
-        .map(|step| format!("  {}. {}", step.n, safe(&step.summary, 200)))
-        .collect();
+    let lines: Vec<String> =
+        released.iter().map(|step| format!("  {}. {}", step.n, safe(&step.summary, 200))).collect();
     Ok(format!("This will be applied for {}:\n{}", incident.id, lines.join("\n")))
 }
 
@@ -186,7 +184,8 @@ fn difference(then: &[ReportedStep], now: &[ReportedStep]) -> String {
     };
     let then: Vec<String> = then.iter().filter(|s| waits(s)).map(line).collect();
     let now: Vec<String> = now.iter().map(line).collect();
-    let mut lines = vec!["the plan that was shown (-), and the plan from live state (+):".to_owned()];
+    let mut lines =
+        vec!["the plan that was shown (-), and the plan from live state (+):".to_owned()];
     for step in &then {
         lines.push(format!("{} {step}", if now.contains(step) { ' ' } else { '-' }));
     }

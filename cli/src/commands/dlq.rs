@@ -333,8 +333,7 @@ impl Redrive<'_> {
         yes: bool,
         format: Format,
     ) -> Result<Exit, Failure> {
-        let is_responder =
-            catalogue::responders().iter().any(|r| r.manifest().responder == queue);
+        let is_responder = catalogue::responders().iter().any(|r| r.manifest().responder == queue);
         let queues = queues_of(&self.desk, &self.config, Some(queue))?;
         let [queue] = queues.as_slice() else {
             debug_assert!(is_responder, "only a responder has several queues");
@@ -402,9 +401,8 @@ impl Redrive<'_> {
                 Meant::Planned(runs) => {
                     for (responder, mut run) in runs {
                         run.requested_by.clone_from(&by);
-                        planned.extend(
-                            self.desk.ask(responder, &Operator::Run(run)).await?.incidents,
-                        );
+                        planned
+                            .extend(self.desk.ask(responder, &Operator::Run(run)).await?.incidents);
                     }
                 }
             }

@@ -15,7 +15,9 @@ use crate::reach::{Desk, Unanswered, Way};
 use crate::render::Format;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: `backstop undo ssh-access-20261123-aaaaaaaaaaaa --reason \"planned work\" --yes`")]
+#[command(
+    after_help = "Example: `backstop undo ssh-access-20261123-aaaaaaaaaaaa --reason \"planned work\" --yes`"
+)]
 pub(crate) struct Args {
     /// The incident.
     #[arg(value_parser = incident_id)]

@@ -96,6 +96,9 @@ pub struct Reported {
     /// What a response touches, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blast_radius: Option<String>,
+    /// The incident that holds the same plan open, and stands for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<String>,
     /// What a person has to do or know, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follow_up: Vec<String>,
@@ -225,6 +228,7 @@ impl Reported {
             contained_at: header.contained_at,
             facts: finding.map(|f| f.facts.clone()).unwrap_or_default(),
             blast_radius: finding.and_then(|f| f.blast_radius.clone()),
+            duplicate_of: header.duplicate_of.clone(),
             follow_up: finding.map(|f| f.follow_up.clone()).unwrap_or_default(),
             aftermath: header.aftermath.clone(),
             choice: header.choice.clone(),
