@@ -32,6 +32,24 @@ pub(crate) fn agreed(question: &str, yes: bool) -> Result<bool, Failure> {
     Ok(false)
 }
 
+/// Says what is waited for, on a terminal only, and takes it away once it is there.
+pub(crate) async fn waiting<T>(for_what: &str, done: impl Future<Output = T>) -> T {
+    let seen = std::io::stderr().is_terminal();
+    // Nothing can be done about a terminal that is gone.
+    let show = |text: &str| {
+        let mut talk = std::io::stderr().lock();
+        drop(talk.write_all(text.as_bytes()).and_then(|()| talk.flush()));
+    };
+    if seen {
+        show(&format!("{for_what} …"));
+    }
+    let done = done.await;
+    if seen {
+        show("\r\x1b[K"); // to the first column, and erase the line (ECMA-48)
+    }
+    done
+}
+
 /// Says something to the person that is not data.
 pub(crate) fn tell(text: &str) {
     // Nothing can be done about a terminal that is gone.

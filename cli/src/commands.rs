@@ -14,6 +14,7 @@ use std::io::Write;
 
 use backstop_core::Error;
 use backstop_core::ident::Shape;
+use backstop_core::manifest::Runbook;
 use backstop_core::report::{Reply, Reported};
 use backstop_core::text::shell;
 use clap::ValueEnum;
@@ -68,12 +69,20 @@ fn preview(incidents: &[Reported], format: render::Format) -> Result<(), Failure
     Ok(())
 }
 
+/// What an argument must look like.
+fn shaped(shape: Shape) -> impl Fn(&str) -> Result<String, String> + Clone {
+    move |text: &str| {
+        if shape.fits(text) {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("it is not {}", shape.words()))
+        }
+    }
+}
+
 /// The id of an incident, as an argument.
 fn incident_id(text: &str) -> Result<String, String> {
-    match Shape::Incident.fits(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("it is not {}", Shape::Incident.words())),
-    }
+    shaped(Shape::Incident)(text)
 }
 
 /// The responder that an incident belongs to: its id begins with the name.
@@ -81,8 +90,8 @@ fn responder_of(id: &str) -> Result<&'static str, Failure> {
     let names: Vec<&'static str> =
         catalogue::responders().iter().map(|r| r.manifest().responder).collect();
     // `<responder>-<yyyymmdd>-<12 characters>`
-    let named = id.rsplitn(3, '-').nth(2);
-    names.iter().copied().find(|name| Some(*name) == named).ok_or_else(|| {
+    let owner = id.rsplitn(3, '-').nth(2);
+    names.iter().copied().find(|name| Some(*name) == owner).ok_or_else(|| {
         Error::invalid(format!("the incident `{id}` belongs to no responder"))
             .hint(format!(
                 "its id begins with the responder's name, of which there is: {}",
@@ -94,23 +103,20 @@ fn responder_of(id: &str) -> Result<&'static str, Failure> {
 
 /// The line that starts the runbook of an incident again, ready to paste.
 fn run_again(incident: &Reported) -> Option<String> {
-    let named = responder_of(&incident.id).ok()?;
+    let owner = responder_of(&incident.id).ok()?;
     let responder =
-        catalogue::responders().into_iter().find(|r| r.manifest().responder == named)?;
-    let (name, arguments) = responder.manifest().runbooks.iter().find_map(|runbook| {
-        let known = |id: &&String| runbook.parameters.iter().any(|p| p.name == **id);
-        (!incident.ids.is_empty() && incident.ids.keys().all(|id| known(&id)))
-            .then(|| (runbook.name, &incident.ids))
-    })?;
-    let mut line = format!("backstop run {name}");
-    for (id, values) in arguments {
-        for value in values {
-            line.push_str(&format!(" --{} {}", id.replace('_', "-"), shell(value)));
-        }
+        catalogue::responders().into_iter().find(|r| r.manifest().responder == owner)?;
+    let takes = |runbook: &&Runbook| {
+        let known = |id: &String| runbook.parameters.iter().any(|p| p.name == id);
+        !incident.ids.is_empty() && incident.ids.keys().all(known)
+    };
+    let runbook = responder.manifest().runbooks.iter().find(takes)?;
+    let mut words = vec![format!("backstop run {}", runbook.name)];
+    for (id, values) in &incident.ids {
+        let option = |value: &String| format!("--{} {}", id.replace('_', "-"), shell(value));
+        words.extend(values.iter().map(option));
     }
-    line.push_str(&format!(
-        " --account {} --region {} --reason WHY",
-        incident.account, incident.region
-    ));
-    Some(line)
+    words.push(format!("--account {} --region {}", incident.account, incident.region));
+    words.push("--reason WHY".to_owned());
+    Some(words.join(" "))
 }

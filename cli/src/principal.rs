@@ -51,10 +51,11 @@ impl Principal {
         };
         let provider = found.credentials_provider().ok_or_else(|| nobody(""))?;
         // Asked now: at the first call the SDK would only say that it was not answered.
-        provider.provide_credentials().await.map_err(|error| match error {
-            // Nothing is set up; else what is set up says what is wrong with it.
-            CredentialsError::CredentialsNotLoaded(_) => nobody(""),
-            error => nobody(&format!(": {:#}", anyhow::Error::from(error))),
+        provider.provide_credentials().await.map_err(|error| {
+            if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+                return nobody(""); // nothing is set up; else what is says what is wrong with it
+            }
+            nobody(&format!(": {:#}", anyhow::Error::from(error)))
         })?;
         let connection = Connection::over(region, found.endpoint_url(), provider, http);
         Ok(Self { connection, caller: OnceCell::new() })

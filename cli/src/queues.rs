@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use backstop_aws::{Classify, Connection};
 use backstop_core::words::Lane;
@@ -110,7 +111,8 @@ impl Queue {
     async fn url(&self) -> Result<String> {
         let answer =
             self.client.get_queue_url().queue_name(&self.name).send().await.map_err(|error| {
-                let missing = error.as_service_error().is_some_and(|e| e.is_queue_does_not_exist());
+                let missing =
+                    error.as_service_error().is_some_and(GetQueueUrlError::is_queue_does_not_exist);
                 let region = &self.region;
                 if missing {
                     Error::missing(format!("there is no queue `{}` in {region}", self.name))

@@ -38,7 +38,7 @@ pub(crate) fn incidents(incidents: &[Reported], _look: &Look) -> String {
     let mut text = String::new();
     for one in incidents {
         let outcome = one.outcome.map_or("open", Outcome::name);
-        text.push_str(&format!("{}  {outcome:<9}  {}\n", one.id, one.resource));
+        text.push_str(&line(format_args!("{}  {outcome:<9}  {}", one.id, one.resource)));
     }
     text
 }
@@ -51,24 +51,28 @@ pub(crate) fn incident(one: &Reported, _look: &Look) -> String {
         one.outcome.map_or("open", Outcome::name),
         safe(&one.reason, 300)
     );
-    text.push_str(&format!("  {} ({} {})\n", one.resource, one.account, one.region));
+    text.push_str(&line(format_args!("  {} ({} {})", one.resource, one.account, one.region)));
     for step in &one.steps {
-        text.push_str(&format!(
-            "  {}  [{}] {} ({})\n",
+        text.push_str(&line(format_args!(
+            "  {}  [{}] {} ({})",
             step.n, step.status, step.action, step.class
-        ));
-        text.push_str(&format!(
-            "     {} -> {}\n",
+        )));
+        text.push_str(&line(format_args!(
+            "     {} -> {}",
             step.before,
             step.after.clone().unwrap_or_default()
-        ));
-        text.push_str(&format!("     {}\n", step.command));
+        )));
+        text.push_str(&line(format_args!("     {}", step.command)));
         if let Some(undo) = &step.undo_command {
-            text.push_str(&format!("     undo: {undo}\n"));
+            text.push_str(&line(format_args!("     undo: {undo}")));
         }
     }
     if let Some(hash) = &one.plan_hash {
-        text.push_str(&format!("  plan {hash}\n"));
+        text.push_str(&line(format_args!("  plan {hash}")));
     }
     text
+}
+
+fn line(text: std::fmt::Arguments<'_>) -> String {
+    format!("{text}\n")
 }

@@ -19,7 +19,7 @@ use crate::process::{binary, deployed};
 
 /// Runs a line in a terminal and answers the question that it asks.
 const IN_A_TERMINAL: &str = r#"
-import os, pty, sys
+import os, pty, re, sys
 line, answer = sys.argv[1:]
 pid, terminal = pty.fork()
 if pid == 0:
@@ -36,7 +36,9 @@ while True:
     if answer and said.endswith(b"Type `yes`: "):
         os.write(terminal, answer.encode() + b"\n")
         answer = None
-sys.stdout.buffer.write(said.replace(b"\r\n", b"\n"))
+# As it looks in the end: what was erased is gone.
+said = re.sub(rb"[^\n]*\r\x1b\[K", b"", said.replace(b"\r\n", b"\n"))
+sys.stdout.buffer.write(said)
 sys.stdout.flush()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 "#;

@@ -102,9 +102,8 @@ fn approvable(incident: &Reported, now: Timestamp) -> Result<&str, Failure> {
 /// Who approved last, as claimed, and when.
 fn last_approval(incident: &Reported) -> Option<(&str, Timestamp)> {
     let entries = incident.entries.as_deref().unwrap_or_default();
-    entries.iter().rev().find_map(|Entry { at, change, .. }| match change {
-        Change::Approved { by, .. } => Some((by.as_str(), *at)),
-        _ => None,
+    entries.iter().rev().find_map(|Entry { at, change, .. }| {
+        if let Change::Approved { by, .. } = change { Some((by.as_str(), *at)) } else { None }
     })
 }
 

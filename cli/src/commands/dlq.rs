@@ -108,11 +108,11 @@ fn queues_of(desk: &Desk, config: &Config, named: Option<&str>) -> Result<Vec<Qu
             queues.retain(|q| q.name.starts_with(&format!("backstop-{one}-")));
         }
         (Some(name), None) => {
-            let names: Vec<String> = queues.iter().map(|q| q.name.clone()).collect();
+            let all: Vec<String> = queues.iter().map(|q| q.name.clone()).collect();
             queues.retain(|q| q.name == name);
             if queues.is_empty() {
                 return Err(Error::invalid(format!("there is no responder or queue `{name}`"))
-                    .hint(format!("the queues are: {}", names.join(", ")))
+                    .hint(format!("the queues are: {}", all.join(", ")))
                     .into());
             }
         }

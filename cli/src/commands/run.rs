@@ -8,7 +8,7 @@ use backstop_core::manifest::{Manifest, Runbook};
 use backstop_core::report::Reported;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args as _, FromArgMatches};
 
-use super::{approve, preview, print};
+use super::{approve, preview, print, shaped};
 use crate::ask::{agreed, tell};
 use crate::catalogue;
 use crate::exit::{Exit, Failure};
@@ -61,14 +61,6 @@ fn runbooks() -> impl Iterator<Item = (&'static Manifest, &'static Runbook)> {
         .into_iter()
         .map(|responder| responder.manifest())
         .flat_map(|manifest| manifest.runbooks.iter().map(move |runbook| (manifest, runbook)))
-}
-
-/// What a word must look like.
-fn shaped(shape: Shape) -> impl Fn(&str) -> Result<String, String> + Clone {
-    move |text: &str| match shape.fits(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("it is not {}", shape.words())),
-    }
 }
 
 /// The option of a parameter.

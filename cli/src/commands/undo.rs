@@ -115,10 +115,16 @@ fn undoable(incident: &Reported, step: Option<u32>) -> Result<Vec<&ReportedStep>
     Err(Failure::Ended(Exit::Undo, error))
 }
 
-/// What taking a step back does, in words.
+/// What taking a step back does: what it undoes, how, and what will not be as it was.
 fn taken_back(step: &ReportedStep) -> String {
-    let command = step.undo_command.as_deref().unwrap_or("(no single AWS CLI line does it)");
-    format!("  {}. {} (was: {})", step.n, command, safe(&step.summary, 200))
+    let mut text = format!("  {}. {}", step.n, safe(&step.summary, 200));
+    if let Some(command) = &step.undo_command {
+        text.extend(["\n     by ", command]);
+    }
+    if let Some(differs) = &step.undo_differs {
+        text.extend(["\n     differs: ", differs]);
+    }
+    text
 }
 
 /// Why it was not taken back: refused, or failed half-way.

@@ -1,6 +1,5 @@
 //! The deployed function: the operator needs no permission but to invoke it.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +16,7 @@ use backstop_core::words::Lane;
 use serde::Deserialize;
 
 use super::{Reach, Unanswered};
-use crate::ask::tell;
+use crate::ask::waiting;
 use crate::names;
 
 /// The longest that a function may run (Lambda quotas), and some time to answer.
@@ -81,16 +80,10 @@ fn for_people(error: Error, function: &str, region: &str) -> Error {
 impl Reach for Deployed {
     async fn ask(&self, responder: &str, order: &Operator) -> Result<Reply, Unanswered> {
         let function = names::function(responder, Lane::Attended);
-        if std::io::stderr().is_terminal() {
-            tell(&format!("asking {function} to {} …", order.name()));
-        }
         let payload = order.payload().map_err(Unanswered::Unreached)?;
-        let answer = self
-            .lambda
-            .invoke()
-            .function_name(&function)
-            .payload(Blob::new(payload))
-            .send()
+        let asked =
+            self.lambda.invoke().function_name(&function).payload(Blob::new(payload)).send();
+        let answer = waiting(&format!("{function}: {}", order.name()), asked)
             .await
             .classed("lambda:InvokeFunction")
             .map_err(|e| Unanswered::Unreached(for_people(e, &function, &self.region)))?;

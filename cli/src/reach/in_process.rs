@@ -21,6 +21,7 @@ use backstop_core::words::{Lane, Urgency};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Reach, Unanswered};
+use crate::ask::waiting;
 use crate::exit::Failure;
 use crate::principal::Principal;
 use crate::{catalogue, names};
@@ -109,6 +110,9 @@ impl Reach for InProcess {
             owner: request,
             deadline: Deadline::of(until, now),
         };
-        engine.handle(&payload, &invocation).await.map_err(Unanswered::Refused)
+        let answered = Box::pin(engine.handle(&payload, &invocation));
+        waiting(&format!("{responder}: {}", order.name()), answered)
+            .await
+            .map_err(Unanswered::Refused)
     }
 }

@@ -166,11 +166,11 @@ impl Error {
         if let Some((rest, json)) = error_message.rsplit_once(EVIDENCE)
             && let Ok(evidence) = serde_json::from_str(json)
         {
-            error.message = rest.to_owned();
+            rest.clone_into(&mut error.message);
             error.evidence = Some(Box::new(evidence));
         }
         if let Some((rest, hint)) = error.message.clone().rsplit_once(HINT) {
-            error.message = rest.to_owned();
+            rest.clone_into(&mut error.message);
             error.hint = Some(hint.to_owned());
         }
         Some(error)

@@ -471,6 +471,7 @@ mod tests {
                 summary: String::new(),
                 command: String::new(),
                 undo_command: None,
+                undo_differs: None,
                 before: json!(null),
                 status: *status,
                 after: None,

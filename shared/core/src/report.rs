@@ -178,6 +178,9 @@ pub struct ReportedStep {
     pub command: String,
     /// The AWS CLI line that takes it back.
     pub undo_command: Option<String>,
+    /// What is not as it was after it was taken back, if something is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_differs: Option<String>,
 }
 
 impl Reply {
@@ -249,6 +252,7 @@ impl Reported {
                     after: s.after.clone(),
                     command: s.command.clone(),
                     undo_command: s.undo_command.clone(),
+                    undo_differs: s.undo_differs.clone(),
                 })
                 .collect(),
             entries: None,

@@ -57,9 +57,9 @@ async fn every_example_does_what_its_help_says() {
     let found = verbs(&person, "");
     assert_eq!(found, expected.map(|(verb, _)| verb));
     for (verb, code) in expected {
-        let help = person.types(&format!("backstop {verb} --help")).out;
-        let example = help.split("Example: `").nth(1).and_then(|rest| rest.split('`').next());
-        let example = example.unwrap_or_else(|| panic!("{verb} has no example: {help}"));
+        let shown = person.types(&format!("backstop {verb} --help")).out;
+        let example = shown.split("Example: `").nth(1).and_then(|rest| rest.split('`').next());
+        let example = example.unwrap_or_else(|| panic!("{verb} has no example: {shown}"));
         // A terminal's width may have broken the line.
         let example = example.split_whitespace().collect::<Vec<_>>().join(" ");
         let incident = if verb == "undo" { &applied } else { &held };

@@ -17,157 +17,152 @@ fn refused(done: &Done, name: &str, code: i32, said: &str) {
     assert!(err.contains(said), "{name}: `{said}` is not in: {err}");
 }
 
+/// What is typed, the exit code, and what is said. `INCIDENT` is one that is held, about `GROUP`.
+const BAD: &[(&str, &str, i32, &str)] = &[
+    (
+        "an unknown runbook",
+        "backstop run ssh-access.revoke-ingres --reason x",
+        2,
+        "a similar subcommand exists: 'ssh-access.revoke-ingress'",
+    ),
+    ("no target", "RUN", 2, "--group-id <id>|--rule-id <id>|--instance-id <id>"),
+    (
+        "a malformed target",
+        "RUN --group-id 'sg-1; reboot'",
+        2,
+        "'--group-id <id>': it is not a security group id",
+    ),
+    ("half a target", "RUN --rule-id sgr-0123456789abcdef0", 2, "needs one target"),
+    ("no reason", "backstop run ssh-access.revoke-ingress --group-id GROUP", 2, "--reason <text>"),
+    (
+        "a malformed account",
+        "RUN --group-id GROUP --account 42",
+        2,
+        "it is not an account id (12 digits)",
+    ),
+    (
+        "an account out of scope",
+        "RUN --group-id GROUP --account 999999999999",
+        2,
+        "999999999999 in eu-west-1 is not in the scope of the policy\nhint: ",
+    ),
+    (
+        "a Region out of scope",
+        "RUN --group-id GROUP --region us-west-2",
+        2,
+        "in us-west-2 is not in the scope of the policy\nhint: ",
+    ),
+    (
+        "a wrong home Region",
+        "RUN --group-id GROUP --home-region us-west-2",
+        3,
+        "there is no function `backstop-ssh-access-attended` in us-west-2\nhint: ",
+    ),
+    (
+        "an unknown option of the choice",
+        "backstop approve INCIDENT --option wide --yes",
+        2,
+        "would be released\nhint: ",
+    ),
+    (
+        "a step that is none",
+        "backstop approve INCIDENT --steps 9 --yes",
+        2,
+        "would be released\nhint: held are the steps: ",
+    ),
+    (
+        "another plan than the stored one",
+        "backstop approve INCIDENT --plan-hash abc --yes",
+        4,
+        "hint: look at it with `backstop show`",
+    ),
+    (
+        "an approval without a terminal",
+        "backstop approve INCIDENT",
+        4,
+        "nobody can be asked without a terminal\nhint: ",
+    ),
+    ("a malformed incident id", "backstop approve 'i#1; reboot'", 2, "it is not an incident id"),
+    (
+        "an incident of no responder",
+        "backstop show imdsv2-20261123-aaaaaaaaaaaa",
+        2,
+        "belongs to no responder\nhint: ",
+    ),
+    (
+        "an incident that does not exist",
+        "backstop show ssh-access-20261123-aaaaaaaaaaaa",
+        2,
+        "there is no incident `ssh-access-20261123-aaaaaaaaaaaa`\nhint: ",
+    ),
+    (
+        "approving none",
+        "backstop approve ssh-access-20261123-aaaaaaaaaaaa --yes",
+        2,
+        "there is no incident",
+    ),
+    (
+        "undoing none",
+        "backstop undo ssh-access-20261123-aaaaaaaaaaaa --yes",
+        2,
+        "there is no incident",
+    ),
+    (
+        "undoing what was never done",
+        "backstop undo INCIDENT --yes",
+        5,
+        "is held: nothing was changed that could be taken back\nhint: ",
+    ),
+    (
+        "a step that is not in the plan",
+        "backstop undo INCIDENT --step 9 --yes",
+        5,
+        "has no step 9\nhint: ",
+    ),
+    (
+        "an unknown outcome",
+        "backstop incidents --outcome great",
+        2,
+        "[possible values: compliant, observed",
+    ),
+    ("a time that is none", "backstop incidents --since soon", 2, "is no time\nhint"),
+    (
+        "an unknown responder",
+        "backstop incidents --responder imdsv2",
+        2,
+        "there is no responder `imdsv2`\nhint: ",
+    ),
+    ("an unknown queue", "backstop dlq show orders", 2, "`orders`\nhint: the queues"),
+    (
+        "a policy that is not there",
+        "backstop incidents --local --config nowhere.toml",
+        2,
+        "cannot read the policy `nowhere.toml`",
+    ),
+    (
+        "no credentials",
+        "env -u AWS_ACCESS_KEY_ID backstop incidents",
+        3,
+        "no AWS credentials were found\nhint: ",
+    ),
+    (
+        "no Region",
+        "env -u AWS_REGION backstop incidents",
+        2,
+        "in which Region Backstop is deployed\nhint: ",
+    ),
+];
+
 #[tokio::test]
 async fn bad_input_is_refused_and_changes_nothing() {
     let person = Person::on_call().await;
     let (group, incident) = person.held("web").await;
-    let unknown = "ssh-access-20261123-aaaaaaaaaaaa";
     let mark = person.scene.mark().unwrap();
-    let run = "backstop run ssh-access.revoke-ingress --reason INC-42";
-    for (name, line, code, said) in [
-        (
-            "an unknown runbook",
-            "backstop run ssh-access.revoke-ingres --reason x".to_owned(),
-            2,
-            "a similar subcommand exists: 'ssh-access.revoke-ingress'",
-        ),
-        ("no target", run.to_owned(), 2, "--group-id <id>|--rule-id <id>|--instance-id <id>"),
-        (
-            "a malformed target",
-            format!("{run} --group-id 'sg-1; reboot'"),
-            2,
-            "'--group-id <id>': it is not a security group id",
-        ),
-        ("half a target", format!("{run} --rule-id sgr-0123456789abcdef0"), 2, "needs one target"),
-        (
-            "no reason",
-            format!("backstop run ssh-access.revoke-ingress --group-id {group}"),
-            2,
-            "--reason <text>",
-        ),
-        (
-            "a malformed account",
-            format!("{run} --group-id {group} --account 42"),
-            2,
-            "it is not an account id (12 digits)",
-        ),
-        (
-            "an account out of scope",
-            format!("{run} --group-id {group} --account 999999999999"),
-            2,
-            "999999999999 in eu-west-1 is not in the scope of the policy\nhint: ",
-        ),
-        (
-            "a Region out of scope",
-            format!("{run} --group-id {group} --region us-west-2"),
-            2,
-            "in us-west-2 is not in the scope of the policy\nhint: ",
-        ),
-        (
-            "a wrong home Region",
-            format!("{run} --group-id {group} --home-region us-west-2"),
-            3,
-            "there is no function `backstop-ssh-access-attended` in us-west-2\nhint: ",
-        ),
-        (
-            "an unknown option of the choice",
-            format!("backstop approve {incident} --option wide --yes"),
-            2,
-            "would be released\nhint: ",
-        ),
-        (
-            "a step that is none",
-            format!("backstop approve {incident} --steps 9 --yes"),
-            2,
-            "would be released\nhint: held are the steps: ",
-        ),
-        (
-            "another plan than the stored one",
-            format!("backstop approve {incident} --plan-hash abc --yes"),
-            4,
-            "hint: look at it with `backstop show`",
-        ),
-        (
-            "an approval without a terminal",
-            format!("backstop approve {incident}"),
-            4,
-            "nobody can be asked without a terminal\nhint: ",
-        ),
-        (
-            "a malformed incident id",
-            "backstop approve 'i#1; reboot'".to_owned(),
-            2,
-            "it is not an incident id",
-        ),
-        (
-            "an incident of no responder",
-            "backstop show imdsv2-20261123-aaaaaaaaaaaa".to_owned(),
-            2,
-            "belongs to no responder\nhint: ",
-        ),
-        (
-            "an incident that does not exist",
-            format!("backstop show {unknown}"),
-            2,
-            "there is no incident `ssh-access-20261123-aaaaaaaaaaaa`\nhint: ",
-        ),
-        ("approving none", format!("backstop approve {unknown} --yes"), 2, "there is no incident"),
-        ("undoing none", format!("backstop undo {unknown} --yes"), 2, "there is no incident"),
-        (
-            "undoing what was never done",
-            format!("backstop undo {incident} --yes"),
-            5,
-            "is held: nothing was changed that could be taken back\nhint: ",
-        ),
-        (
-            "a step that is not in the plan",
-            format!("backstop undo {incident} --step 9 --yes"),
-            5,
-            "has no step 9\nhint: ",
-        ),
-        (
-            "an unknown outcome",
-            "backstop incidents --outcome great".to_owned(),
-            2,
-            "[possible values: compliant, observed",
-        ),
-        (
-            "a time that is none",
-            "backstop incidents --since soon".to_owned(),
-            2,
-            "is no time\nhint",
-        ),
-        (
-            "an unknown responder",
-            "backstop incidents --responder imdsv2".to_owned(),
-            2,
-            "there is no responder `imdsv2`\nhint: ",
-        ),
-        (
-            "an unknown queue",
-            "backstop dlq show orders".to_owned(),
-            2,
-            "`orders`\nhint: the queues",
-        ),
-        (
-            "a policy that is not there",
-            "backstop incidents --local --config nowhere.toml".to_owned(),
-            2,
-            "cannot read the policy `nowhere.toml`",
-        ),
-        (
-            "no credentials",
-            "env -u AWS_ACCESS_KEY_ID backstop incidents".to_owned(),
-            3,
-            "no AWS credentials were found\nhint: ",
-        ),
-        (
-            "no Region",
-            "env -u AWS_REGION backstop incidents".to_owned(),
-            2,
-            "in which Region Backstop is deployed\nhint: ",
-        ),
-    ] {
+    for (name, line, code, said) in BAD.iter().copied() {
+        let line = line
+            .replace("RUN", "backstop run ssh-access.revoke-ingress --reason INC-42")
+            .replace("GROUP", &group)
+            .replace("INCIDENT", &incident);
         refused(&person.types(&line), name, code, said);
     }
     assert_eq!(person.changes(mark), [""; 0], "none of these changes anything");
