@@ -5,7 +5,8 @@ import re
 
 import ministack.app as ministack
 from ministack.core import iam_evaluator
-from ministack.services import eventbridge, scheduler, sns
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import eventbridge, lambda_svc, scheduler, sns
 
 from . import asynchronous, delivery, guard
 
@@ -21,9 +22,17 @@ def apply():
     # Every dummy key is the root of its account; ministack knows 12 digits and `test`.
     iam_evaluator.is_root_access_key = lambda key: not key or guard.is_dummy(key)
     sns.publish_internal = publish_checked(sns.publish_internal)
+    lambda_svc.invalidate_worker = only_here(lambda_svc.invalidate_worker)
     asynchronous.install()
     delivery.install()
     scheduler._SCHEDULE_TICK_INTERVAL = 1  # seconds; ministack looks every ten
+
+
+def only_here(invalidate):
+    """A function that a stack makes ends no execution of its namesake in another account or Region; ministack ends them all."""
+    def scoped(name, qualifier=None, account=None, region=None):
+        return invalidate(name, qualifier, account or get_account_id(), region or get_region())
+    return scoped
 
 
 def publish_checked(publish):

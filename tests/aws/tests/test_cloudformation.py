@@ -3,6 +3,7 @@ import io
 import json
 import zipfile
 
+import support
 from support import TestCase, allow
 from test_lambda import package
 
@@ -57,6 +58,18 @@ class Stacks(TestCase):
 
 
 class Resources(Stacks):
+    def test_a_function_of_another_account_leaves_its_namesake_running(self):
+        def process():
+            answer = self.client("lambda").invoke(FunctionName="f", Payload=json.dumps({}))
+            return json.load(answer["Payload"])["process"]
+        here = self.account
+        self.made({"Role": role(allow("ec2:DescribeVpcs")), "Function": self.function(self.package())})
+        first = process()
+        self.account = str(next(support._accounts))
+        self.made({"Role": role(allow("ec2:DescribeVpcs")), "Function": self.function(self.package())})
+        self.account = here
+        self.assertEqual(first, process())
+
     def test_a_function_has_its_dead_letters_its_concurrency_and_its_log_group(self):
         self.made({
             "Role": role(allow("sqs:SendMessage", "ec2:DescribeVpcs")),

@@ -33,7 +33,7 @@ while True:
             path, answer = "response", {"status": refused.code, "body": refused.read().decode()}
     else:
         path, answer = "response", {"event": event, "environment": dict(os.environ), "arn": call.headers["Lambda-Runtime-Invoked-Function-Arn"],
-                                    "deadline": call.headers["Lambda-Runtime-Deadline-Ms"]}
+                                    "deadline": call.headers["Lambda-Runtime-Deadline-Ms"], "process": os.getpid()}
     urllib.request.urlopen(urllib.request.Request(f"http://{api}/2018-06-01/runtime/invocation/{request}/{path}", json.dumps(answer).encode()))
 '''
 
