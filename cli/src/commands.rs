@@ -1,11 +1,28 @@
 //! The verbs.
 
+pub(crate) mod approve;
 pub(crate) mod config;
 pub(crate) mod controls;
+pub(crate) mod dlq;
 pub(crate) mod explain;
+pub(crate) mod incidents;
 pub(crate) mod manifest;
+pub(crate) mod run;
+pub(crate) mod undo;
 
+use std::io::Write;
+
+use backstop_core::Error;
+use backstop_core::ident::Shape;
+use backstop_core::manifest::Runbook;
+use backstop_core::report::{Reply, Reported};
+use backstop_core::text::shell;
 use clap::ValueEnum;
+use jiff::Timestamp;
+
+use crate::exit::Failure;
+use crate::render::{self, Look};
+use crate::{catalogue, environment};
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -15,4 +32,91 @@ pub(crate) enum Format {
     Text,
     /// For programs; fields are only ever added.
     Json,
+}
+
+/// How many columns text has.
+const WIDTH: usize = 100;
+
+/// How incidents are shown here and now.
+fn look(format: render::Format) -> Look {
+    let colour = format == render::Format::Text && environment::colour();
+    Look { format, now: Timestamp::now(), colour, width: WIDTH }
+}
+
+/// Prints incidents as data; as JSON it is the answer of the function (design §4).
+fn print(incidents: Vec<Reported>, format: render::Format) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    if format == render::Format::Json {
+        let reply = Reply { incidents, ignored: None };
+        let text = serde_json::to_string_pretty(&reply).map_err(anyhow::Error::from)?;
+        writeln!(out, "{text}")?;
+        return Ok(());
+    }
+    for one in &incidents {
+        write!(out, "{}", render::incident(one, &look(format)))?;
+    }
+    Ok(())
+}
+
+/// Shows what a person is about to be asked about: as data if it is read as text, else as talk.
+fn preview(incidents: &[Reported], format: render::Format) -> Result<(), Failure> {
+    if format == render::Format::Text {
+        return print(incidents.to_vec(), format);
+    }
+    for one in incidents {
+        write!(std::io::stderr(), "{}", render::incident(one, &look(render::Format::Text)))?;
+    }
+    Ok(())
+}
+
+/// What an argument must look like.
+fn shaped(shape: Shape) -> impl Fn(&str) -> Result<String, String> + Clone {
+    move |text: &str| {
+        if shape.fits(text) {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("it is not {}", shape.words()))
+        }
+    }
+}
+
+/// The id of an incident, as an argument.
+fn incident_id(text: &str) -> Result<String, String> {
+    shaped(Shape::Incident)(text)
+}
+
+/// The responder that an incident belongs to: its id begins with the name.
+fn responder_of(id: &str) -> Result<&'static str, Failure> {
+    let names: Vec<&'static str> =
+        catalogue::responders().iter().map(|r| r.manifest().responder).collect();
+    // `<responder>-<yyyymmdd>-<12 characters>`
+    let owner = id.rsplitn(3, '-').nth(2);
+    names.iter().copied().find(|name| Some(*name) == owner).ok_or_else(|| {
+        Error::invalid(format!("the incident `{id}` belongs to no responder"))
+            .hint(format!(
+                "its id begins with the responder's name, of which there is: {}",
+                names.join(", ")
+            ))
+            .into()
+    })
+}
+
+/// The line that starts the runbook of an incident again, ready to paste.
+fn run_again(incident: &Reported) -> Option<String> {
+    let owner = responder_of(&incident.id).ok()?;
+    let responder =
+        catalogue::responders().into_iter().find(|r| r.manifest().responder == owner)?;
+    let takes = |runbook: &&Runbook| {
+        let known = |id: &String| runbook.parameters.iter().any(|p| p.name == id);
+        !incident.ids.is_empty() && incident.ids.keys().all(known)
+    };
+    let runbook = responder.manifest().runbooks.iter().find(takes)?;
+    let mut words = vec![format!("backstop run {}", runbook.name)];
+    for (id, values) in &incident.ids {
+        let option = |value: &String| format!("--{} {}", id.replace('_', "-"), shell(value));
+        words.extend(values.iter().map(option));
+    }
+    words.push(format!("--account {} --region {}", incident.account, incident.region));
+    words.push("--reason WHY".to_owned());
+    Some(words.join(" "))
 }

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use backstop_core::error::Class;
+use backstop_core::report::Reported;
+use backstop_core::words::Outcome;
 
 /// The exit codes (design §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,29 @@ pub(crate) enum Exit {
     Usage = 2,
     /// AWS refused or is unavailable.
     Aws = 3,
+    /// Held by a guard.
+    Held = 4,
+    /// An undo was refused, or failed.
+    Undo = 5,
+}
+
+impl Exit {
+    /// How it ends for what became of incidents: the worst of it.
+    pub(crate) fn of(incidents: &[Reported]) -> Self {
+        let outcomes = || incidents.iter().map(|one| one.outcome);
+        let any = |wanted: &[Outcome]| outcomes().flatten().any(|o| wanted.contains(&o));
+        if any(&[Outcome::Failed]) {
+            Self::Aws
+        } else if any(&[Outcome::Held]) {
+            Self::Held
+        } else if any(&[Outcome::Planned, Outcome::Partial, Outcome::Observed])
+            || outcomes().any(|o| o.is_none())
+        {
+            Self::Findings
+        } else {
+            Self::Done
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -29,6 +54,8 @@ impl From<Exit> for ExitCode {
 pub(crate) enum Failure {
     /// An error of ours, with its class.
     Backstop(backstop_core::Error),
+    /// An error that has its own exit code.
+    Ended(Exit, backstop_core::Error),
     /// The output is closed: whoever read it has had enough.
     Closed,
     /// Anything else, which is the input's fault.
@@ -68,6 +95,9 @@ impl Failure {
                     Class::Transient | Class::Denied | Class::Missing | Class::Bug => Exit::Aws,
                     Class::Conflict | Class::Invalid => Exit::Usage,
                 };
+                (error.to_string(), error.hint_text().map(str::to_owned), exit)
+            }
+            Self::Ended(exit, error) => {
                 (error.to_string(), error.hint_text().map(str::to_owned), exit)
             }
             Self::Other(error) => (format!("{error:#}"), None, Exit::Usage),

@@ -2,18 +2,23 @@
 //!
 //! Data goes to standard output, talk to standard error.
 
+mod ask;
 mod catalogue;
 mod commands;
+mod environment;
 mod exit;
-#[cfg_attr(not(test), expect(dead_code, reason = "the verbs that print incidents come next"))]
+mod names;
+mod principal;
+mod queues;
+mod reach;
 mod render;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{config, controls, explain, manifest};
-use crate::exit::Exit;
+use crate::commands::{approve, config, controls, dlq, explain, incidents, manifest, run, undo};
+use crate::exit::{Exit, Failure};
 
 /// First responses to AWS workload-hardening regressions: proven and undoable.
 #[derive(Debug, Parser)]
@@ -32,6 +37,19 @@ enum Command {
     Controls(controls::Args),
     /// Say what Backstop would make of recorded events, and why.
     Explain(explain::Args),
+    /// Start a runbook: print its plan, and with `--apply` ask and apply it.
+    Run(run::Args),
+    /// List the incidents of the responders.
+    Incidents(incidents::Args),
+    /// Show one incident whole: plan, steps, commands, journal.
+    Show(incidents::ShowArgs),
+    /// Release the held steps of an incident, once you have seen its plan.
+    Approve(approve::Args),
+    /// Take an incident back, last step first.
+    Undo(undo::Args),
+    /// Look into the dead-letter queues, and plan anew what failed.
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     /// Print what the responders declare: rules, permissions, runbooks, queries.
     Manifest(manifest::Args),
     /// Check the policy file, or print its schema.
@@ -52,6 +70,12 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Controls(args) => controls::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Run(args) => wait(run::run(&args)),
+        Command::Incidents(args) => wait(incidents::list(&args)),
+        Command::Show(args) => wait(incidents::show(&args)),
+        Command::Approve(args) => wait(approve::run(&args)),
+        Command::Undo(args) => wait(undo::run(&args)),
+        Command::Dlq(command) => wait(dlq::run(&command)),
         Command::Manifest(args) => manifest::run(&args),
         Command::Config(command) => config::run(&command),
     };
@@ -59,4 +83,10 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report().into(),
     }
+}
+
+/// Waits for a verb that speaks to AWS.
+fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(verb)
 }

@@ -65,7 +65,7 @@ fn generated_scenarios_are_fresh() {
 
 /// Compares a kept file with what it is derived from; `make generate` writes it instead.
 #[expect(clippy::disallowed_methods, reason = "how `make generate` asks for the file")]
-fn fresh_or_written(path: &str, fresh: &str) {
+pub(crate) fn fresh_or_written(path: &str, fresh: &str) {
     let file = root().join(path);
     if std::env::var_os("BACKSTOP_BLESS").is_some() {
         std::fs::write(&file, fresh).unwrap();

@@ -16,6 +16,7 @@ mod generated; // files that are derived from the code
 mod journal; // one suite for both stores
 mod laws; // the laws of every action and every responder
 mod metrics; // what is measured, and the lines that CloudWatch reads
+mod operator; // the operator at a terminal, against the deployed stacks
 mod process; // the real binary through EventBridge and Lambda
 mod rules; // what the deployed rules match
 mod runbooks; // the deployed Automation documents, from the form to the change

@@ -94,7 +94,7 @@ impl Execution {
 }
 
 #[expect(clippy::disallowed_methods, reason = "where boto3 is installed, as in Automation")]
-fn python() -> std::path::PathBuf {
+pub(crate) fn python() -> std::path::PathBuf {
     let venv = std::env::var_os("BACKSTOP_VENV").unwrap(); // hint: run `make test`
     Path::new(&venv).join("moto/bin/python")
 }

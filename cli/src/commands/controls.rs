@@ -6,8 +6,8 @@ use crate::catalogue::{self, Row};
 use crate::commands::Format;
 use crate::exit::{Exit, Failure};
 
-/// Example: `backstop controls --control aws-work-02`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: `backstop controls --control aws-work-02`")]
 pub(crate) struct Args {
     /// Only this control, such as `aws-work-02`.
     #[arg(long)]

@@ -9,15 +9,15 @@ use backstop_core::event::{Explained, Record, parse_any};
 use backstop_core::responder::Detection;
 use backstop_core::text::safe;
 use backstop_core::trust::{self, Verdict};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::catalogue;
 use crate::commands::Format;
 use crate::exit::{Exit, Failure};
+use crate::reach::policy_of;
 
-/// Example: `backstop explain event.json`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: `backstop explain event.json`")]
 pub(crate) struct Args {
     /// EventBridge events, raw CloudTrail records, or files of records; `-` is standard input.
     #[arg(required = true)]
@@ -31,9 +31,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let policy = std::fs::read_to_string(&args.config)
-        .with_context(|| format!("cannot read the policy `{}`", args.config.display()))?;
-    let config = Config::parse(&policy, Timestamp::now()).map_err(backstop_core::Error::from)?;
+    let config = policy_of(&args.config)?;
     let mut found = false;
     let mut all: Vec<Value> = Vec::new();
     for file in &args.files {
@@ -70,7 +68,7 @@ fn is_finding(explained: &Value) -> bool {
 }
 
 /// What Backstop makes of one event, without any call to AWS.
-fn explain(event: &Explained, config: &Config) -> Value {
+pub(crate) fn explain(event: &Explained, config: &Config) -> Value {
     let envelope = &event.envelope;
     let mut distrust: Option<String> = None;
     let checks: Vec<Value> = trust::checks(envelope, config, event.derived)

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::catalogue;
 use crate::exit::{Exit, Failure};
 
-/// Example: `backstop manifest ssh-access`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: `backstop manifest ssh-access`")]
 pub(crate) struct Args {
     /// Only this responder.
     responder: Option<String>,

@@ -67,6 +67,33 @@ fn checked(bundle: Vec<u8>) -> Result<Vec<u8>> {
     Ok(bundle)
 }
 
+/// An HTTP client for every service, ready to speak TLS.
+///
+/// # Errors
+/// `Invalid` if the CA bundle holds no certificate.
+pub fn http_client(ca_bundle: Option<Vec<u8>>) -> Result<SharedHttpClient> {
+    let roots = match ca_bundle {
+        Some(bundle) => checked(bundle)?,
+        None => AMAZON_ROOTS.to_vec(),
+    };
+    let roots = TrustStore::empty().with_pem_certificate(roots);
+    let tls = TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .map_err(|e| Error::invalid(format!("cannot trust the CA bundle: {e}")))?;
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
+    let connector = Connector::builder()
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls)
+        .build();
+    // The SDK's own client would set TLS up once for each service, throw that away, and do it
+    // again at the first call. This one is ready, and every service gets it.
+    let connector = SharedHttpConnector::new(connector);
+    Ok(http_client_fn(move |_, _| connector.clone()))
+}
+
 /// A way to AWS: where, as whom, over what.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -102,37 +129,27 @@ impl Connection {
         let http = if endpoint.is_some_and(|e| e.starts_with("http://")) {
             Builder::new().build_http()
         } else {
-            let roots = match ca_bundle {
-                Some(bundle) => checked(bundle)?,
-                None => AMAZON_ROOTS.to_vec(),
-            };
-            let roots = TrustStore::empty().with_pem_certificate(roots);
-            let tls = TlsContext::builder()
-                .with_trust_store(roots)
-                .build()
-                .map_err(|e| Error::invalid(format!("cannot trust the CA bundle: {e}")))?;
-            let settings =
-                HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-            let connector = Connector::builder()
-                .connector_settings(settings)
-                .sleep_impl(TokioSleep::new())
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .tls_context(tls)
-                .build();
-            // The SDK's own client would set TLS up once for each service, throw that away, and
-            // do it again at the first call. This one is ready, and every service gets it.
-            let connector = SharedHttpConnector::new(connector);
-            http_client_fn(move |_, _| connector.clone())
+            http_client(ca_bundle)?
         };
-        Ok(Self {
+        Ok(Self::over(region, endpoint, SharedCredentialsProvider::new(provider), http))
+    }
+
+    /// A connection over that HTTP client, with credentials from anywhere.
+    pub fn over(
+        region: &str,
+        endpoint: Option<&str>,
+        credentials: SharedCredentialsProvider,
+        http: SharedHttpClient,
+    ) -> Self {
+        Self {
             region: region.to_owned(),
             endpoint: endpoint.map(str::to_owned),
-            credentials: SharedCredentialsProvider::new(provider),
+            credentials,
             http,
             attempts: 3,
             first_pause: None,
             app_name: None,
-        })
+        }
     }
 
     /// The same connection over another HTTP client: tests inject faults there.

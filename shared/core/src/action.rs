@@ -37,6 +37,8 @@ pub trait Action<C: Send + Sync + 'static>:
     const NAME: &'static str;
     /// What it needs to observe, apply and undo.
     const PERMISSIONS: Permissions;
+    /// What is not as it was after an undo, if something is not: said before anyone asks for one.
+    const UNDO_DIFFERS: Option<&'static str> = None;
     /// What `observe` reads and `undo` restores. Holds no id that a restored resource cannot keep.
     type State: Serialize + DeserializeOwned + PartialEq + Debug + Send + Sync;
 
@@ -62,6 +64,8 @@ pub trait Action<C: Send + Sync + 'static>:
 pub trait AnyAction<C>: Debug + Send + Sync {
     /// See [`Action::NAME`].
     fn name(&self) -> &'static str;
+    /// See [`Action::UNDO_DIFFERS`].
+    fn undo_differs(&self) -> Option<&'static str>;
     /// The arguments as they stand in the journal.
     ///
     /// # Errors
@@ -104,6 +108,10 @@ fn value(name: &str, of: &impl Serialize) -> Result<Value> {
 impl<C: Send + Sync + 'static, A: Action<C>> AnyAction<C> for A {
     fn name(&self) -> &'static str {
         A::NAME
+    }
+
+    fn undo_differs(&self) -> Option<&'static str> {
+        A::UNDO_DIFFERS
     }
 
     fn arguments(&self) -> Result<Value> {

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::report::Evidence;
+
 /// What an error means for the work in hand. Lambda repeats a failed asynchronous invocation twice
 /// whatever its class; the class says whether that can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -47,7 +49,12 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     code: Option<String>,
+    evidence: Option<Box<Evidence>>,
 }
+
+/// What a hint and the evidence stand behind in an error as it is written.
+const HINT: &str = "\nhint: ";
+const EVIDENCE: &str = "\nevidence: ";
 
 /// The result of everything in Backstop that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -55,7 +62,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     #[cold]
     fn new(class: Class, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), hint: None, code: None }
+        Self { class, message: message.into(), hint: None, code: None, evidence: None }
     }
 
     /// An error that may pass.
@@ -109,6 +116,13 @@ impl Error {
         self
     }
 
+    /// The same error with what a program needs that shows it to a person.
+    #[must_use]
+    pub fn with_evidence(mut self, evidence: Evidence) -> Self {
+        self.evidence = Some(Box::new(evidence));
+        self
+    }
+
     /// What the error means for the work in hand.
     pub const fn class(&self) -> Class {
         self.class
@@ -122,6 +136,44 @@ impl Error {
     /// The error code that AWS sent, if it came from AWS.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
+    }
+
+    /// What a program needs that shows it to a person, if there is more than the message.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        self.evidence.as_deref()
+    }
+
+    /// The text that Lambda reports as `errorMessage`, beside the class as `errorType`: the message,
+    /// the hint and the evidence, each on lines of its own.
+    pub fn written(&self) -> String {
+        let mut text = self.message.clone();
+        if let Some(hint) = &self.hint {
+            text.extend([HINT, hint]);
+        }
+        if let Some(evidence) = &self.evidence
+            && let Ok(json) = serde_json::to_string(evidence)
+        {
+            text.extend([EVIDENCE, &json]);
+        }
+        text
+    }
+
+    /// The error that a function reported; none if `error_type` is no class, because Lambda itself
+    /// reported it.
+    pub fn read(error_type: &str, error_message: &str) -> Option<Self> {
+        let class = serde_json::from_value(error_type.into()).ok()?;
+        let mut error = Self::new(class, error_message);
+        if let Some((rest, json)) = error_message.rsplit_once(EVIDENCE)
+            && let Ok(evidence) = serde_json::from_str(json)
+        {
+            rest.clone_into(&mut error.message);
+            error.evidence = Some(Box::new(evidence));
+        }
+        if let Some((rest, hint)) = error.message.clone().rsplit_once(HINT) {
+            rest.clone_into(&mut error.message);
+            error.hint = Some(hint.to_owned());
+        }
+        Some(error)
     }
 
     /// Whether it may pass by itself.
@@ -155,5 +207,36 @@ pub trait Context<T> {
 impl<T> Context<T> for Result<T> {
     fn while_doing<D: fmt::Display>(self, doing: impl FnOnce() -> D) -> Self {
         self.map_err(|e| e.context(doing()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_function_reports_is_read_back() {
+        let changed = Evidence::Changed {
+            step: 2,
+            resource: "arn".into(),
+            before: json!({ "x": "\nhint: none" }),
+            after: Some(json!(null)),
+            now: json!([1]),
+        };
+        for error in [
+            Error::transient("throttled"),
+            Error::invalid("two\nlines").hint("do this"),
+            Error::conflict("it has changed").hint("look").with_evidence(changed.clone()),
+            Error::conflict("it has changed").with_evidence(changed),
+        ] {
+            let read = Error::read(error.class().name(), &error.written()).unwrap();
+            // `null` and none are one in JSON.
+            assert_eq!(read.written(), error.written());
+            assert_eq!((read.class(), read.to_string()), (error.class(), error.to_string()));
+            assert_eq!(read.hint_text(), error.hint_text());
+            assert_eq!(read.evidence().is_some(), error.evidence().is_some());
+        }
+        assert_eq!(Error::read("Runtime.ExitError", "exit status 1"), None, "Lambda's own");
     }
 }

@@ -34,6 +34,9 @@ pub struct Header {
     /// What a fresh look said after the last steps that were applied, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aftermath: Vec<String>,
+    /// The incident that holds the same plan open, if it ended as its duplicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<String>,
     /// The mode at the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
@@ -468,6 +471,7 @@ mod tests {
                 summary: String::new(),
                 command: String::new(),
                 undo_command: None,
+                undo_differs: None,
                 before: json!(null),
                 status: *status,
                 after: None,

@@ -98,6 +98,7 @@ impl Journal {
             reason: String::new(),
             finding: None,
             aftermath: Vec::new(),
+            duplicate_of: None,
             mode: None,
             config_hash: String::new(),
             plan: None,

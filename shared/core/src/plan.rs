@@ -118,6 +118,9 @@ pub struct StepRecord {
     /// The AWS CLI line that takes it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_command: Option<String>,
+    /// What is not as it was after it was taken back, if something is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_differs: Option<String>,
     /// The state that the plan was made from.
     pub before: Value,
     /// Where it stands.
@@ -165,6 +168,7 @@ impl StepRecord {
             summary: words.summary,
             command: words.command,
             undo_command: words.undo_command,
+            undo_differs: step.action.undo_differs().map(str::to_owned),
             before: step.before.clone(),
             status: StepStatus::Planned,
             after: None,
@@ -374,6 +378,7 @@ mod tests {
             summary: "change it".into(),
             command: "aws".into(),
             undo_command: None,
+            undo_differs: None,
             before: json!({ "x": [1, 2] }),
             status,
             after: None,

@@ -3,6 +3,7 @@
 mod notice;
 mod words;
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
@@ -61,6 +62,9 @@ pub struct Reported {
     pub account: String,
     /// The Region.
     pub region: String,
+    /// The identifiers that name it, as a runbook takes them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ids: BTreeMap<String, Vec<String>>,
     /// How soon a person must look.
     pub urgency: Urgency,
     /// How it ended; none while it runs.
@@ -93,6 +97,9 @@ pub struct Reported {
     /// What a response touches, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blast_radius: Option<String>,
+    /// The incident that holds the same plan open, and stands for this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<String>,
     /// What a person has to do or know, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follow_up: Vec<String>,
@@ -109,8 +116,34 @@ pub struct Reported {
     pub entries: Option<Vec<Entry>>,
 }
 
+/// What a refusal is about: goes with the error, so that a program can show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Live state gives another plan than the one that was to be released.
+    Replanned {
+        /// Its hash; a run of the runbook makes it one that can be approved.
+        plan_hash: String,
+        /// Its steps.
+        steps: Vec<ReportedStep>,
+    },
+    /// Somebody has changed the resource since the step.
+    Changed {
+        /// The step.
+        step: u32,
+        /// The ARN of the resource.
+        resource: String,
+        /// The state before the step.
+        before: Value,
+        /// The state seen after it.
+        after: Option<Value>,
+        /// The state now.
+        now: Value,
+    },
+}
+
 /// One step as it is answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedStep {
     /// Its place in the plan, from 1: what `steps` of an `approve` and `step` of an `undo` name.
     #[serde(default)]
@@ -149,6 +182,9 @@ pub struct ReportedStep {
     pub command: String,
     /// The AWS CLI line that takes it back.
     pub undo_command: Option<String>,
+    /// What is not as it was after it was taken back, if something is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_differs: Option<String>,
 }
 
 impl Reply {
@@ -183,6 +219,7 @@ impl Reported {
             resource: header.candidate.resource.clone(),
             account: header.candidate.account.clone(),
             region: header.candidate.region.clone(),
+            ids: header.candidate.ids.clone(),
             urgency: header.urgency(),
             outcome: header.outcome,
             reason: header.reason.clone(),
@@ -198,6 +235,7 @@ impl Reported {
             contained_at: header.contained_at,
             facts: finding.map(|f| f.facts.clone()).unwrap_or_default(),
             blast_radius: finding.and_then(|f| f.blast_radius.clone()),
+            duplicate_of: header.duplicate_of.clone(),
             follow_up: finding.map(|f| f.follow_up.clone()).unwrap_or_default(),
             aftermath: header.aftermath.clone(),
             choice: header.choice.clone(),
@@ -219,6 +257,7 @@ impl Reported {
                     after: s.after.clone(),
                     command: s.command.clone(),
                     undo_command: s.undo_command.clone(),
+                    undo_differs: s.undo_differs.clone(),
                 })
                 .collect(),
             entries: None,

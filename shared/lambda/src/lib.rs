@@ -65,10 +65,6 @@ struct Failure(Error);
 
 impl From<Failure> for Diagnostic {
     fn from(Failure(error): Failure) -> Self {
-        let hint = error.hint_text().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-        Self {
-            error_type: error.class().name().to_owned(),
-            error_message: format!("{error}{hint}"),
-        }
+        Self { error_type: error.class().name().to_owned(), error_message: error.written() }
     }
 }

@@ -73,6 +73,8 @@ impl Action<Account> for Revoke {
             },
         ],
     };
+    const UNDO_DIFFERS: Option<&'static str> =
+        Some("the rule comes back with a new id; what names the old one no longer finds it");
     /// The rule, none once it is gone.
     type State = Option<Rule>;
 

@@ -15,7 +15,7 @@ use crate::ident::Shape;
 use crate::incident::{Change, Header};
 use crate::journal::{Hand, Limits};
 use crate::plan::{self, StepRecord};
-use crate::report::Reply;
+use crate::report::{Evidence, Reply};
 use crate::words::{Outcome, StepStatus};
 
 impl<C: Send + Sync + 'static> Engine<C> {
@@ -152,13 +152,18 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let now: Vec<&StepRecord> = fresh.iter().filter(|s| s.containing).filter(offered).collect();
         let hash = |steps| plan::hash(resource, self.config.hash(), steps);
         if hash(now)? != hash(then)? {
+            let plan_hash = plan::hash(resource, self.config.hash(), &fresh)?;
+            let steps = Reply::of([(header, fresh.as_slice())]).incidents.into_iter();
             return Err(Error::conflict(format!(
                 "live state has changed since the plan of `{}` was made: the plan would now be \
-                 `{}`",
+                 `{plan_hash}`",
                 header.id,
-                plan::hash(resource, self.config.hash(), &fresh)?
             ))
-            .hint("start the runbook again: it makes a new plan from live state"));
+            .hint("start the runbook again: it makes a new plan from live state")
+            .with_evidence(Evidence::Replanned {
+                plan_hash,
+                steps: steps.flat_map(|incident| incident.steps).collect(),
+            }));
         }
         plan::release(
             hand.steps(),
@@ -298,7 +303,14 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 "step {n} was not taken back: `{}` has changed since (now {state})",
                 record.resource
             ))
-            .hint("compare before, after and now; repeat with `force` and a reason to overwrite"));
+            .hint("compare before, after and now; repeat with `force` and a reason to overwrite")
+            .with_evidence(Evidence::Changed {
+                step: n,
+                resource: record.resource,
+                before: record.before,
+                after: record.after,
+                now: state,
+            }));
         }
         let change = Change::StepUndoing {
             step: n,

@@ -340,6 +340,7 @@ impl Hand {
             // What ends again was ended by a person before: its times tell nothing of the response.
             header.unmeasured.get_or_insert_default().anew = header.closed_at.is_some();
             header.outcome = Some(outcome);
+            header.duplicate_of = twin;
             header.reason.clone_from(&reason);
             header.closed_at = Some(now);
             header.told = false;

@@ -1,0 +1,57 @@
+//! Asks a person on the terminal, once, before anything is changed.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use backstop_core::Error;
+
+use crate::exit::{Exit, Failure};
+
+/// Whether the person at the terminal says yes; `yes` says it for them.
+///
+/// The whole word is wanted: a key that was hit by mistake changes nothing.
+pub(crate) fn agreed(question: &str, yes: bool) -> Result<bool, Failure> {
+    if yes {
+        return Ok(true);
+    }
+    let (input, mut talk) = (std::io::stdin(), std::io::stderr());
+    if !input.is_terminal() || !talk.is_terminal() {
+        return Err(Failure::Ended(
+            Exit::Held,
+            Error::invalid("nothing was changed: nobody can be asked without a terminal")
+                .hint("look at the plan above, then repeat with `--yes`"),
+        ));
+    }
+    write!(talk, "{question} Type `yes`: ")?;
+    talk.flush()?;
+    let mut answer = String::new();
+    input.lock().read_line(&mut answer)?;
+    if answer.trim() == "yes" {
+        return Ok(true);
+    }
+    tell("nothing was changed");
+    Ok(false)
+}
+
+/// Says what is waited for, on a terminal only, and takes it away once it is there.
+pub(crate) async fn waiting<T>(for_what: &str, done: impl Future<Output = T>) -> T {
+    let seen = std::io::stderr().is_terminal();
+    // Nothing can be done about a terminal that is gone.
+    let show = |text: &str| {
+        let mut talk = std::io::stderr().lock();
+        drop(talk.write_all(text.as_bytes()).and_then(|()| talk.flush()));
+    };
+    if seen {
+        show(&format!("{for_what} …"));
+    }
+    let done = done.await;
+    if seen {
+        show("\r\x1b[K"); // to the first column, and erase the line (ECMA-48)
+    }
+    done
+}
+
+/// Says something to the person that is not data.
+pub(crate) fn tell(text: &str) {
+    // Nothing can be done about a terminal that is gone.
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
+}

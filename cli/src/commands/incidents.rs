@@ -1,0 +1,91 @@
+//! `backstop incidents` and `backstop show`.
+
+use std::io::Write;
+
+use backstop_core::Error;
+use backstop_core::event::{Incidents, Operator};
+use backstop_core::report::Reply;
+use backstop_core::words::Outcome;
+
+use super::{incident_id, look, print, responder_of};
+use crate::catalogue;
+use crate::exit::{Exit, Failure};
+use crate::reach::{Desk, Way};
+use crate::render::{self, Format};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: `backstop incidents --outcome held`")]
+pub(crate) struct Args {
+    /// Only those that ended so.
+    #[arg(long, value_parser = outcomes())]
+    outcome: Option<String>,
+    /// Only those claimed since this date or time, at most 31 days back; the last 24 hours.
+    #[arg(long, value_name = "time")]
+    since: Option<String>,
+    /// Only those of this responder.
+    #[arg(long)]
+    responder: Option<String>,
+    #[command(flatten)]
+    way: Way,
+    /// How to print them.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: `backstop show ssh-access-20261123-aaaaaaaaaaaa`")]
+pub(crate) struct ShowArgs {
+    /// The incident.
+    #[arg(value_parser = incident_id)]
+    incident: String,
+    #[command(flatten)]
+    way: Way,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The words that an outcome is said with.
+fn outcomes() -> clap::builder::PossibleValuesParser {
+    Outcome::ALL.iter().map(|outcome| outcome.name()).collect::<Vec<_>>().into()
+}
+
+pub(crate) async fn list(args: &Args) -> Result<Exit, Failure> {
+    let mut names: Vec<&str> =
+        catalogue::responders().iter().map(|r| r.manifest().responder).collect();
+    if let Some(wanted) = &args.responder {
+        let all = names.join(", ");
+        names.retain(|name| name == wanted);
+        if names.is_empty() {
+            return Err(Error::invalid(format!("there is no responder `{wanted}`"))
+                .hint(format!("there is: {all}"))
+                .into());
+        }
+    }
+    let outcome = args.outcome.as_deref();
+    let order = Operator::Incidents(Incidents {
+        outcome: Outcome::ALL.iter().copied().find(|o| Some(o.name()) == outcome),
+        since: args.since.clone(),
+    });
+    let desk = Desk::open(&args.way).await?;
+    let mut found = Vec::new();
+    for name in names {
+        found.extend(desk.ask(name, &order).await?.incidents);
+    }
+    let mut out = std::io::stdout().lock();
+    if args.format == Format::Json {
+        let reply = Reply { incidents: found, ignored: None };
+        let text = serde_json::to_string_pretty(&reply).map_err(anyhow::Error::from)?;
+        writeln!(out, "{text}")?;
+    } else {
+        write!(out, "{}", render::incidents(&found, &look(args.format)))?;
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn show(args: &ShowArgs) -> Result<Exit, Failure> {
+    let responder = responder_of(&args.incident)?;
+    let desk = Desk::open(&args.way).await?;
+    print(vec![desk.show(responder, &args.incident).await?], args.format)?;
+    Ok(Exit::Done)
+}

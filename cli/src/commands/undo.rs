@@ -1,0 +1,207 @@
+//! `backstop undo`.
+
+use backstop_core::Error;
+use backstop_core::error::Class;
+use backstop_core::event::{Operator, Undo};
+use backstop_core::report::{Evidence, Reported, ReportedStep};
+use backstop_core::text::safe;
+use backstop_core::words::{Outcome, StepStatus};
+use serde_json::Value;
+
+use super::{incident_id, preview, print, responder_of};
+use crate::ask::{agreed, tell};
+use crate::exit::{Exit, Failure};
+use crate::reach::{Desk, Unanswered, Way};
+use crate::render::Format;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: `backstop undo ssh-access-20261123-aaaaaaaaaaaa --reason \"planned work\" --yes`"
+)]
+pub(crate) struct Args {
+    /// The incident.
+    #[arg(value_parser = incident_id)]
+    incident: String,
+    /// Only this step; all that are in force unless given, last first.
+    #[arg(long, value_name = "n")]
+    step: Option<u32>,
+    /// Overwrite what was changed after the step.
+    #[arg(long, requires = "reason")]
+    force: bool,
+    /// Why, for the journal; asked for by `--force`.
+    #[arg(long, value_name = "text", default_value = "no reason given", hide_default_value = true)]
+    reason: String,
+    /// Who asks, for the journal; the ARN of your credentials unless given.
+    #[arg(long, value_name = "name")]
+    requested_by: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    way: Way,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
+    let responder = responder_of(&args.incident)?;
+    let desk = Desk::open(&args.way).await?;
+    let shown = desk.show(responder, &args.incident).await?;
+    let steps = undoable(&shown, args.step)?;
+    preview(std::slice::from_ref(&shown), args.format)?;
+    tell(&format!("This will be taken back for {}:", shown.id));
+    for step in steps {
+        tell(&taken_back(step));
+    }
+    if !agreed(if args.force { "Overwrite it?" } else { "Take it back?" }, args.yes)? {
+        return Ok(Exit::Findings);
+    }
+    let order = Operator::Undo(Undo {
+        incident: shown.id.clone(),
+        requested_by: desk.principal.name(args.requested_by.as_deref()).await?,
+        reason: args.reason.clone(),
+        step: args.step,
+        force: args.force,
+    });
+    match desk.ask(responder, &order).await {
+        Ok(reply) => {
+            print(reply.incidents, args.format)?;
+            Ok(Exit::Done)
+        }
+        Err(Unanswered::Refused(error)) => Err(refused(error, &shown)),
+        Err(unanswered) => Err(unanswered.into()),
+    }
+}
+
+/// The steps that would be taken back, last first.
+fn undoable(incident: &Reported, step: Option<u32>) -> Result<Vec<&ReportedStep>, Failure> {
+    let may_be_in_force = |step: &&ReportedStep| match step.status {
+        StepStatus::Applying
+        | StepStatus::Applied
+        | StepStatus::Verified
+        | StepStatus::Failed // its call may have been made; the function knows
+        | StepStatus::Undoing
+        | StepStatus::UndoFailed => true,
+        StepStatus::Held | StepStatus::Planned | StepStatus::Satisfied | StepStatus::Undone => {
+            false
+        }
+    };
+    let steps: Vec<&ReportedStep> = incident
+        .steps
+        .iter()
+        .rev()
+        .filter(|s| step.is_none_or(|n| n == s.n))
+        .filter(may_be_in_force)
+        .collect();
+    if !steps.is_empty() {
+        return Ok(steps);
+    }
+    let id = &incident.id;
+    let error = match (step, incident.steps.iter().find(|s| Some(s.n) == step)) {
+        (Some(n), None) => Error::invalid(format!("the incident `{id}` has no step {n}")),
+        (Some(n), Some(s)) => {
+            Error::invalid(format!("step {n} of `{id}` is {}: nothing to take back", s.status))
+        }
+        (None, _) if incident.outcome == Some(Outcome::Undone) => {
+            Error::invalid(format!("the incident `{id}` was taken back already"))
+        }
+        (None, _) => Error::invalid(format!(
+            "the incident `{id}` is {}: nothing was changed that could be taken back",
+            incident.outcome.map_or("unfinished", Outcome::name)
+        )),
+    };
+    let error = error.hint(format!("`backstop show {id}` says where each step stands"));
+    Err(Failure::Ended(Exit::Undo, error))
+}
+
+/// What taking a step back does: what it undoes, how, and what will not be as it was.
+fn taken_back(step: &ReportedStep) -> String {
+    let mut text = format!("  {}. {}", step.n, safe(&step.summary, 200));
+    if let Some(command) = &step.undo_command {
+        text.extend(["\n     by ", command]);
+    }
+    if let Some(differs) = &step.undo_differs {
+        text.extend(["\n     differs: ", differs]);
+    }
+    text
+}
+
+/// Why it was not taken back: refused, or failed half-way.
+fn refused(error: Error, shown: &Reported) -> Failure {
+    if let Some(Evidence::Changed { step, before, after, now, .. }) = error.evidence() {
+        tell(&columns(before, after.as_ref().unwrap_or(&Value::Null), now));
+        let error = error.clone().hint(format!(
+            "to overwrite what is there now: `backstop undo {} --step {step} --force --reason WHY`",
+            shown.id
+        ));
+        return Failure::Ended(Exit::Undo, error);
+    }
+    // Whoever works on it now may still end well: nothing was refused for good.
+    let exit = if error.class() == Class::Transient { Exit::Aws } else { Exit::Undo };
+    Failure::Ended(exit, error)
+}
+
+/// Before the step, after it, and now: one row for each member that is not the same everywhere.
+fn columns(before: &Value, after: &Value, now: &Value) -> String {
+    const WIDTH: usize = 32;
+    let states = [before, after, now];
+    let mut names: Vec<&str> = states
+        .iter()
+        .filter_map(|state| state.as_object())
+        .flat_map(|members| members.keys().map(String::as_str))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let row = |name: &str, cells: [String; 3]| {
+        let cells = cells.map(|cell| format!("{:<WIDTH$}", safe(&cell, WIDTH)));
+        format!("{name:<16}  {}", cells.join("  ")).trim_end().to_owned()
+    };
+    let word = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let mut rows = vec![row("", ["before", "after", "now"].map(str::to_owned))];
+    let exists = |state: &Value| if state.is_null() { "gone" } else { "there" }.to_owned();
+    if states.iter().any(|state| state.is_null()) {
+        rows.push(row("it is", states.map(exists)));
+    }
+    if names.is_empty() {
+        rows.push(row("state", states.map(|state| word(Some(state)))));
+    }
+    for name in names {
+        let [before, after, now] = states.map(|state| word(state.get(name)));
+        if before != after || after != now {
+            rows.push(row(name, [before, after, now]));
+        }
+    }
+    rows.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn three_columns_show_what_differs() {
+        let text = columns(
+            &json!({ "from": 20, "to": 30, "protocol": "tcp" }),
+            &json!({ "from": 20, "to": 21, "protocol": "tcp" }),
+            &json!({ "from": 20, "to": 21, "protocol": "tcp", "note": "a\u{202e}b" }),
+        );
+        let rows: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(
+            rows,
+            [
+                vec!["before", "after", "now"],
+                vec!["note", "-", "-", "a\u{fffd}b"],
+                vec!["to", "30", "21", "21"],
+            ]
+        );
+        let gone = columns(&json!({ "from": 22 }), &json!(null), &json!({ "from": 23 }));
+        assert!(gone.contains("there") && gone.contains("gone"), "{gone}");
+    }
+}

@@ -1,0 +1,35 @@
+//! Names of what is deployed. All are fixed; `infra/lib/names.ts` gives them.
+
+use backstop_core::ident::partition;
+use backstop_core::words::{Lane, Urgency};
+
+/// The journal's table.
+pub(crate) const TABLE: &str = "backstop-journal";
+
+/// The function of a lane of a responder.
+pub(crate) fn function(responder: &str, lane: Lane) -> String {
+    format!("backstop-{responder}-{lane}")
+}
+
+/// The topic of an urgency.
+pub(crate) fn topic(region: &str, account: &str, urgency: Urgency) -> String {
+    format!("arn:{}:sns:{region}:{account}:backstop-{urgency}", partition(region))
+}
+
+/// What an invocation ends in that failed three times.
+pub(crate) fn dead_letters(responder: &str, lane: Lane) -> String {
+    format!("{}-dlq", function(responder, lane))
+}
+
+/// What an event ends in that the rules of a responder could not deliver.
+pub(crate) fn rule_dead_letters(responder: &str) -> String {
+    format!("backstop-{responder}-rules-dlq")
+}
+
+/// What a heartbeat ends in that could not be put on the bus.
+pub(crate) const HEARTBEAT_DEAD_LETTERS: &str = "backstop-heartbeat-dlq";
+
+/// What an event ends in, in its own Region, that could not be forwarded to the home Region.
+pub(crate) fn forward_dead_letters(region: &str) -> String {
+    format!("backstop-forward-{region}-dlq")
+}

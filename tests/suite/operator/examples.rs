@@ -1,0 +1,74 @@
+//! Every verb's `--help` has an example, and each example is run as it is printed, but for the ids.
+
+use super::Person;
+use backstop_testkit::scene::Allow;
+use serde_json::json;
+
+/// Every command that does something, with the words that lead to it: what has no verbs below it.
+fn verbs(person: &Person, words: &str) -> Vec<String> {
+    let help = person.types(&format!("backstop {words} --help"));
+    assert_eq!(help.code, 0, "{words}: {help:?}");
+    let below: Vec<&str> = help
+        .out
+        .lines()
+        .skip_while(|line| !["Commands:", "Runbooks:"].contains(line))
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    if below.is_empty() {
+        return vec![words.trim().to_owned()];
+    }
+    below.iter().flat_map(|name| verbs(person, &format!("{words} {name}"))).collect()
+}
+
+#[tokio::test]
+async fn every_example_does_what_its_help_says() {
+    let person = Person::on_call().await;
+    let (_, held) = person.held("held").await;
+    let (_, applied) = person.held("applied").await;
+    assert_eq!(person.types(&format!("backstop approve {applied} --yes")).code, 0);
+    let open = person.scene.group("open").await.unwrap();
+    let rule = person.scene.allow(&open, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    let event = person.scene.recorded().authorized(&open, &[rule]);
+    std::fs::write(person.folder.join("event.json"), event.to_string()).unwrap();
+    let sqs = person.scene.local.service(person.scene.id(), "eu-west-1", "sqs");
+    let queue = json!({ "QueueName": "backstop-ssh-access-unattended-dlq" });
+    let url = sqs.json("AmazonSQS.GetQueueUrl", &queue).unwrap();
+    let message = json!({ "QueueUrl": url["QueueUrl"], "MessageBody": event.to_string() });
+    sqs.json("AmazonSQS.SendMessage", &message).unwrap();
+
+    let expected = [
+        ("controls", 0),
+        ("explain", 1),
+        ("run ssh-access.revoke-ingress", 1),
+        ("incidents", 0),
+        ("show", 0),
+        ("approve", 0),
+        ("undo", 0),
+        ("dlq list", 1),
+        ("dlq show", 1),
+        ("dlq redrive", 1),
+        ("manifest", 0),
+        ("config check", 0),
+        ("config schema", 0),
+    ];
+    let found = verbs(&person, "");
+    assert_eq!(found, expected.map(|(verb, _)| verb));
+    for (verb, code) in expected {
+        let shown = person.types(&format!("backstop {verb} --help")).out;
+        let example = shown.split("Example: `").nth(1).and_then(|rest| rest.split('`').next());
+        let example = example.unwrap_or_else(|| panic!("{verb} has no example: {shown}"));
+        // A terminal's width may have broken the line.
+        let example = example.split_whitespace().collect::<Vec<_>>().join(" ");
+        let incident = if verb == "undo" { &applied } else { &held };
+        let line = example
+            .replace("sg-0123456789abcdef0", &open)
+            .replace("ssh-access-20261123-aaaaaaaaaaaa", incident);
+        let done = person.types(&line);
+        println!("{} $ {example}", done.code);
+        assert!(line.starts_with(&format!("backstop {verb}")), "{line}");
+        assert_eq!(done.code, code, "{line}: {done:?}");
+    }
+}
