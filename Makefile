@@ -70,7 +70,8 @@ demo: venv synth-local ## a real event closes port 22 on a local AWS, told as it
 .PHONY: test
 test: venv synth-local ## all tests, on a local AWS of their own; then the proof of the roles by its record
 	cargo build --locked --workspace --bins
-	@tests/aws/with.sh bash -c 'cargo nextest run --locked --workspace && cd infra && node --import tsx proof/prove.ts'
+	@tests/aws/with.sh bash -c 'cargo nextest run --locked --workspace && cd infra && node --import tsx proof/prove.ts && \
+	  BACKSTOP_BINARY="$(CARGO_TARGET_DIR)/debug/ssh-access" npm run --silent test:local'
 	cargo test --locked --workspace --doc --quiet
 	tests/aws/test.sh
 	cd infra && npm test
@@ -110,7 +111,11 @@ invoke: venv ## send EVENT to FN, which `make watch` serves
 lint: synth-local ## formatting and lints, of the templates too
 	cd infra && npx tsc
 	@tests/aws/venv.sh lint >/dev/null
-	$(BACKSTOP_VENV)/lint/bin/cfn-lint infra/local.out/*.template.json
+	@cd infra && BACKSTOP_CONFIG=test/everything.toml npx cdk synth --quiet --output cdk.out/everything \
+	  -c placeholder=true -c architecture=x86_64 -c approvals=2 -c trail-log-group=trail \
+	  -c approvers=arn:aws:iam::111111111111:role/One,arn:aws:iam::111111111111:role/Two \
+	  -c email-page=p@example.com -c email-ticket=t@example.com -c email-info=i@example.com >/dev/null
+	$(BACKSTOP_VENV)/lint/bin/cfn-lint infra/local.out/*.template.json infra/cdk.out/everything/*.template.json
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --features backstop-bench/harness -- -D warnings
 

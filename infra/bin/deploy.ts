@@ -56,6 +56,11 @@ async function deploy(
   }
   const deployment = plan(configured, manifests(), existing);
   console.log(`${describe(deployment)}\n`);
+  const [obstacle] = deployment.obstacles;
+  if (obstacle !== undefined) {
+    const [what, hint] = obstacle.split(': ') as [string, string];
+    throw new Refusal(what, hint, 3);
+  }
   if (deployment.unprepared.length > 0) {
     const targets = deployment.unprepared.map((r) => `aws://${existing.account}/${r}`).join(' ');
     throw new Refusal(`the CDK is not set up in ${deployment.unprepared.join(', ')}`,
@@ -74,7 +79,7 @@ async function destroy(
 ): Promise<number> {
   const { stacks, queues, stays } = removal(configured, manifests());
   const [home] = regions(configured);
-  const waiting = await undelivered(home!, queues);
+  const waiting = await undelivered(queues);
   console.log([
     `account ${existing.account}, home Region ${home}`, '',
     ...stacks.map((stack) => `  remove  ${stack}`),
@@ -104,22 +109,25 @@ async function survey(where: readonly string[]): Promise<Existing> {
   return { account: identity.Account ?? '', stacks: new Map(stacks) };
 }
 
-/** The queues that hold messages. */
-async function undelivered(region: string, queues: readonly string[]): Promise<string[]> {
-  const sqs = new SQSClient({ region });
-  const held = await Promise.all(queues.map(async (name) => {
+/** The queues that hold messages, those that somebody is reading included. */
+async function undelivered(
+  queues: readonly { readonly region: string; readonly name: string }[],
+): Promise<string[]> {
+  const held = await Promise.all(queues.map(async ({ region, name }) => {
+    const sqs = new SQSClient({ region });
     try {
       const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name }));
-      const { Attributes } = await sqs.send(new GetQueueAttributesCommand({
-        QueueUrl, AttributeNames: ['ApproximateNumberOfMessages'],
+      const { Attributes = {} } = await sqs.send(new GetQueueAttributesCommand({
+        QueueUrl,
+        AttributeNames: ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'],
       }));
-      return Number(Attributes?.['ApproximateNumberOfMessages'] ?? 0) > 0;
+      return Object.values(Attributes).some((count) => Number(count) > 0);
     } catch (error) {
-      if ((error as Error).name.includes('NonExistentQueue') || (error as Error).name === 'QueueDoesNotExist') return false;
+      if (/NonExistentQueue|QueueDoesNotExist/.test((error as Error).name)) return false;
       throw error;
     }
   }));
-  return queues.filter((_, n) => held[n]);
+  return queues.filter((_, n) => held[n]).map(({ name }) => name);
 }
 
 async function agreed(question: string, yes: boolean): Promise<boolean> {

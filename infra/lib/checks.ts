@@ -21,11 +21,6 @@ export function acknowledgeWildcards(
   }
 }
 
-/** A dead-letter queue has none of its own: what fails there would have nowhere left to go. */
-export function acknowledgeDeadLetterQueue(queue: IConstruct): void {
-  acknowledge(queue, 'AwsSolutions-SQS3', 'it is a dead-letter queue');
-}
-
 export function acknowledge(construct: IConstruct, id: string, reason: string): void {
   Validations.of(construct).acknowledge({ id, reason });
 }

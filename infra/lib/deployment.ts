@@ -1,6 +1,6 @@
 /** What a deployment will do, before it does it. Pure: `bin/deploy.ts` asks AWS and runs the CDK. */
 import type { Manifest } from './manifest.ts';
-import { LANES, PREFIX, deadLetters, ruleDeadLetters } from './names.ts';
+import { PREFIX, deadLetterQueues, forwardDeadLetters, heartbeatDeadLetters } from './names.ts';
 import { type Mode, type Settings, SettingError } from './settings.ts';
 
 /** What is there already. */
@@ -29,10 +29,16 @@ export interface Deployment {
   /** Regions where the CDK has not been set up. */
   readonly unprepared: readonly string[];
   readonly warnings: readonly string[];
+  /** What must be out of the way first. */
+  readonly obstacles: readonly string[];
 }
 
-/** Stacks in these states hold nothing that runs. */
-const ABSENT = new Set(['REVIEW_IN_PROGRESS', 'ROLLBACK_COMPLETE', 'DELETE_COMPLETE']);
+/** Whether a stack was whole once: only then has its responder run, and observed. */
+const wasWhole = (status: string | undefined) =>
+  status !== undefined && /^(CREATE_COMPLETE|UPDATE_.*|IMPORT_.*)$/.test(status);
+/** Whether something is at work on it. A change set that nobody has begun is not. */
+const isBusy = (status: string | undefined) =>
+  status !== undefined && status.endsWith('_IN_PROGRESS') && status !== 'REVIEW_IN_PROGRESS';
 /** The stack of the CDK itself. */
 export const CDK_STACK = 'CDKToolkit';
 
@@ -52,10 +58,7 @@ export function plan(
 ): Deployment {
   const [homeRegion, ...others] = regions(settings) as [string, ...string[]];
   const status = (region: string, stack: string) => existing.stacks.get(region)?.get(stack);
-  const exists = (region: string, stack: string) => {
-    const found = status(region, stack);
-    return found !== undefined && !ABSENT.has(found);
-  };
+  const exists = (region: string, stack: string) => wasWhole(status(region, stack));
   const deployed = manifests.map((m) => m.responder)
     .filter((responder) => exists(homeRegion, `${PREFIX}-${responder}`));
   const step = (stack: string, region = homeRegion): Step =>
@@ -83,12 +86,30 @@ export function plan(
     warnings.push(`the home Region, ${homeRegion}, is not in \`scope.regions\`: what happens there `
       + 'will be ignored');
   }
-  for (const { region, stack } of steps) {
-    const found = status(region, stack);
-    if (found?.endsWith('_IN_PROGRESS') && found !== 'REVIEW_IN_PROGRESS') {
-      warnings.push(`${stack} in ${region} is ${found}: wait until that has ended`);
+  const unwatched = manifests.filter((m) => m.rules.some((rule) => rule.scope === 'us-east-1'));
+  if (unwatched.length > 0 && !settings.regions.includes('us-east-1')) {
+    warnings.push('us-east-1 is not in `scope.regions`: IAM is not watched, which concerns '
+      + unwatched.map((m) => m.responder).join(', '));
+  }
+  if (settings.runbooks.approvers.length === 0) {
+    warnings.push('no `approvers` are set: whoever starts a runbook in Systems Manager names them');
+  }
+  for (const [region, stacks] of existing.stacks) {
+    for (const stack of stacks.keys()) {
+      if (stack !== CDK_STACK && !steps.some((s) => s.stack === stack && s.region === region)) {
+        warnings.push(`${stack} in ${region} is of no responder or Region any more, and still `
+          + 'runs: delete the stack by hand');
+      }
     }
   }
+  const obstacles = steps.flatMap(({ region, stack }) => {
+    const found = status(region, stack);
+    if (isBusy(found)) return [`${stack} in ${region} is ${found}: wait until that has ended`];
+    // CloudFormation cannot update it, and its termination protection keeps the CDK from deleting it.
+    return stack === `${PREFIX}-journal` && found !== undefined && !wasWhole(found)
+      ? [`${stack} is ${found}, so it was never whole: turn off its termination protection and `
+        + 'delete the stack, then deploy again'] : [];
+  });
   return {
     account: existing.account,
     homeRegion,
@@ -97,6 +118,7 @@ export function plan(
     deployed,
     unprepared: regions(settings).filter((region) => !exists(region, CDK_STACK)),
     warnings,
+    obstacles,
   };
 }
 
@@ -117,19 +139,26 @@ export function describe(deployment: Deployment): string {
 }
 
 /** What `destroy` takes away, in its order, and what it leaves. */
-export function removal(settings: Settings, manifests: readonly Manifest[]): {
-  readonly stacks: readonly string[]; readonly queues: readonly string[]; readonly stays: string;
+export function removal(
+  settings: Settings, manifests: readonly Manifest[],
+): {
+  readonly stacks: readonly string[];
+  /** What waits in these would be lost with them. */
+  readonly queues: readonly { readonly region: string; readonly name: string }[];
+  readonly stays: string;
 } {
-  const [, ...others] = regions(settings);
+  const [home, ...others] = regions(settings) as [string, ...string[]];
   return {
     stacks: [
       ...others.map((region) => `${PREFIX}-forward-${region}`),
       ...manifests.map((m) => `${PREFIX}-${m.responder}`),
       `${PREFIX}-shared`,
     ],
-    // What waits in these would be lost with them.
-    queues: manifests.flatMap(({ responder }) =>
-      [...LANES.map((lane) => deadLetters(responder, lane)), ruleDeadLetters(responder)]),
+    queues: [
+      ...deadLetterQueues(manifests).map((name) => ({ region: home, name })),
+      ...others.flatMap((region) => [forwardDeadLetters(region), heartbeatDeadLetters]
+        .map((name) => ({ region, name }))),
+    ],
     stays: `${PREFIX}-journal`,
   };
 }

@@ -2,14 +2,16 @@
  * Forwards the events of another Region to the home Region's default bus, where the responders'
  * own rules match them again. IAM and Organizations record their calls in us-east-1 only.
  */
-import { Duration, Stack, type StackProps } from 'aws-cdk-lib';
+import { Stack, type StackProps } from 'aws-cdk-lib';
 import { CfnRule } from 'aws-cdk-lib/aws-events';
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { acknowledgeDeadLetterQueue } from './checks.ts';
+import { CommandDocuments } from './commands.ts';
+import { DeadLetters } from './dead-letters.ts';
+import { Heartbeat } from './heartbeat.ts';
 import type { Manifest, Pattern, Rule } from './manifest.ts';
-import { PREFIX, arns } from './names.ts';
+import { PREFIX, arns, forwardDeadLetters } from './names.ts';
+import { HEARTBEAT } from './responder.ts';
 
 /** EventBridge's limit for an event pattern, in characters. */
 const LONGEST_PATTERN = 4096;
@@ -29,43 +31,35 @@ const recordedIn = (rule: Rule, region: string) =>
  * two rules for one event would make the home bus deliver it twice to every function.
  */
 export function forwardings(manifests: readonly Manifest[], region: string): readonly Forwarding[] {
-  const rules = manifests.flatMap((m) => m.rules).filter((rule) => recordedIn(rule, region));
-  // The special state sees all that the ordinary one sees: its names are left to it.
-  rules.sort((a, b) => b.state.length - a.state.length);
-  const groups = new Map<string, { rule: Rule; names: Map<string, Name> }>();
-  const native = new Map<string, Rule>();
+  const rules = [...manifests.flatMap((m) => m.rules), HEARTBEAT]
+    .filter((rule) => recordedIn(rule, region));
+  const groups = new Map<string, Rule[]>();
   for (const rule of rules) {
     const what = JSON.stringify([rule.pattern.source, rule.pattern['detail-type']]);
-    if (rule.pattern.detail === undefined) {
-      if (!native.has(what)) native.set(what, rule);
-      continue;
-    }
-    const key = `${what} ${rule.state}`;
-    const group = groups.get(key) ?? { rule, names: new Map<string, Name>() };
-    groups.set(key, group);
-    const taken = [...groups].filter(([k]) => k.startsWith(what)).map(([, g]) => g.names);
-    for (const name of rule.pattern.detail.eventName) {
-      if (!taken.some((names) => names.has(JSON.stringify(name)))) {
-        group.names.set(JSON.stringify(name), name);
-      }
-    }
+    groups.set(what, [...groups.get(what) ?? [], rule]);
   }
-  const found: Omit<Forwarding, 'name'>[] = [...native.values()].map(({ pattern, state }) =>
-    ({ pattern, state }));
-  for (const { rule, names } of groups.values()) {
-    const prefixes = [...names.values()].flatMap((n) => (typeof n === 'string' ? [] : [n.prefix]));
-    // A name that a prefix matches too would be forwarded twice, if the pattern is cut between them.
-    const list = [...names.values()].filter((name) =>
-      typeof name !== 'string' || !prefixes.some((prefix) => name.startsWith(prefix)));
-    for (const eventName of chunks(list, rule.pattern)) {
-      found.push({ state: rule.state, pattern: { ...rule.pattern, detail: {
-        ...rule.pattern.detail!, eventName,
-      } } });
-    }
-  }
-  return found.map((one, n) => ({
-    name: `${PREFIX}-forward-${one.pattern.source[0]!.replace('aws.', '')}-${n + 1}`, ...one,
+  return [...groups.values()].flatMap((group): Omit<Forwarding, 'name'>[] => {
+    const { pattern } = group[0]!;
+    // The special state sees all that the ordinary one sees: one rule that needs it decides.
+    const state = group.find((rule) => rule.state !== 'ENABLED')?.state ?? 'ENABLED';
+    const nameless = group.find((rule) => rule.pattern.detail === undefined);
+    if (nameless !== undefined) return [{ pattern: nameless.pattern, state }];
+    return chunks(distinct(group.flatMap((rule) => rule.pattern.detail!.eventName)), pattern)
+      .map((eventName) => ({ state, pattern: { ...pattern, detail: { ...pattern.detail!, eventName } } }));
+  }).map((one, n) => ({
+    name: `${PREFIX}-forward-${one.pattern.source[0]!.replace('aws.', '').replace('.', '-')}-${n + 1}`,
+    ...one,
   }));
+}
+
+/** Each name once, and none that a prefix matches too: cut apart, the two would be two rules. */
+function distinct(names: readonly Name[]): readonly Name[] {
+  const prefixes = names.flatMap((name) => (typeof name === 'string' ? [] : [name.prefix]));
+  const covered = (text: string, self?: string) =>
+    prefixes.some((prefix) => prefix !== self && text.startsWith(prefix));
+  const unique = new Map(names.map((name) => [JSON.stringify(name), name]));
+  return [...unique.values()].filter((name) =>
+    typeof name === 'string' ? !covered(name) : !covered(name.prefix, name.prefix));
 }
 
 type Name = NonNullable<Pattern['detail']>['eventName'][number];
@@ -112,24 +106,10 @@ export class Forward extends Stack {
         }),
       },
     });
-    const undelivered = new Queue(this, 'Undelivered', {
-      queueName: `${name}-dlq`,
-      retentionPeriod: Duration.days(14), // SQS's maximum
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-    });
-    acknowledgeDeadLetterQueue(undelivered);
-    undelivered.addToResourcePolicy(new PolicyStatement({
-      principals: [new ServicePrincipal('events.amazonaws.com')],
-      actions: ['sqs:SendMessage'],
-      resources: [undelivered.queueArn],
-      conditions: {
-        ArnLike: { 'aws:SourceArn': arns(this).rule(`${PREFIX}-forward-*`) },
-        StringEquals: { 'aws:SourceAccount': this.account },
-      },
-    }));
+    const undelivered = new DeadLetters(this, 'Undelivered', forwardDeadLetters(region));
+    undelivered.fromRules(`${PREFIX}-forward-*`);
     for (const forwarding of forwardings(manifests, region)) {
-      new CfnRule(this, forwarding.name.slice(PREFIX.length + 1), {
+      const rule = new CfnRule(this, forwarding.name.slice(PREFIX.length + 1), {
         name: forwarding.name,
         description: `Forwards to the default bus of ${homeRegion}`,
         eventPattern: forwarding.pattern,
@@ -138,10 +118,16 @@ export class Forward extends Stack {
           id: 'home',
           arn: home,
           roleArn: role.roleArn,
-          deadLetterConfig: { arn: undelivered.queueArn },
+          deadLetterConfig: { arn: undelivered.queue.queueArn },
           retryPolicy: { maximumEventAgeInSeconds: 6 * 3600, maximumRetryAttempts: 185 },
         }],
       });
+      rule.addResourceDependency(undelivered.policy);
+    }
+    new Heartbeat(this, 'Heartbeat');
+    // Documents are regional: a command is sent where the instance is.
+    for (const manifest of manifests) {
+      new CommandDocuments(this, `${manifest.responder}-commands`, { manifest });
     }
   }
 }

@@ -1,11 +1,13 @@
-/** Puts a heartbeat on the bus every five minutes; each responder's rule for it does the rest. */
-import { Duration } from 'aws-cdk-lib';
+/**
+ * Puts a heartbeat on the Region's bus every five minutes. Each responder's rule for it does the
+ * rest; from another Region, it comes by way of the forwarding.
+ */
+import { Stack } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
 import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { acknowledgeDeadLetterQueue } from './checks.ts';
-import { PREFIX, arns } from './names.ts';
+import { DeadLetters } from './dead-letters.ts';
+import { PREFIX, arns, heartbeatDeadLetters } from './names.ts';
 import { HEARTBEAT } from './responder.ts';
 import { schedulerTrust } from './schedules.ts';
 
@@ -14,16 +16,13 @@ export class Heartbeat extends Construct {
     super(scope, id);
     const name = `${PREFIX}-heartbeat`;
     const bus = arns(this).bus();
-    const undelivered = new Queue(this, 'Undelivered', {
-      queueName: `${name}-dlq`,
-      retentionPeriod: Duration.days(14), // SQS's maximum
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-    });
-    acknowledgeDeadLetterQueue(undelivered);
+    const stack = Stack.of(this);
+    const away = stack.stackName.endsWith('-shared') ? '' : `-${stack.region}`;
+    const { queue } = new DeadLetters(this, 'Undelivered', heartbeatDeadLetters);
     const group = new CfnScheduleGroup(this, 'Group', { name });
     const role = new Role(this, 'Role', {
-      roleName: `${name}-scheduler`,
+      // Roles are of all Regions: the home Region's has no suffix.
+      roleName: `${name}-scheduler${away}`,
       description: 'Puts heartbeats on the default bus',
       assumedBy: schedulerTrust(this, name),
       inlinePolicies: {
@@ -34,7 +33,7 @@ export class Heartbeat extends Construct {
               resources: [bus],
               conditions: { StringEquals: { 'events:source': HEARTBEAT.pattern.source } },
             }),
-            new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [undelivered.queueArn] }),
+            new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [queue.queueArn] }),
           ],
         }),
       },
@@ -53,7 +52,7 @@ export class Heartbeat extends Construct {
           detailType: HEARTBEAT.pattern['detail-type'][0]!,
         },
         input: '{}',
-        deadLetterConfig: { arn: undelivered.queueArn },
+        deadLetterConfig: { arn: queue.queueArn },
         // A late heartbeat proves nothing.
         retryPolicy: { maximumEventAgeInSeconds: 60, maximumRetryAttempts: 1 },
       },

@@ -26,7 +26,14 @@ export class Journal extends Stack {
     const index = (indexName: string, key: string) => ({
       indexName, partitionKey: text(key), sortKey: text('at'), projectionType: ProjectionType.ALL,
     });
-    new TableV2(this, 'Table', {
+    // With a responder's stack they would go with it, or be in the way when it comes back.
+    const logs = props.manifests.flatMap(({ responder }) => LANES.map((lane) =>
+      new LogGroup(this, functionName(responder, lane), {
+        logGroupName: logGroup(responder, lane),
+        retention: props.settings.logRetentionDays,
+        removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+      })));
+    const table = new TableV2(this, 'Table', {
       tableName: TABLE,
       partitionKey: text('pk'),
       sortKey: text('sk'),
@@ -36,19 +43,12 @@ export class Journal extends Stack {
       timeToLiveAttribute: 'expires_at',
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: true,
-      removalPolicy: RemovalPolicy.RETAIN,
+      // But for a creation that fails: what it left behind would be in the way of the next.
+      removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
       // DynamoDB's own key: with one of ours, whoever disables that key silences every responder.
       encryption: TableEncryptionV2.dynamoOwnedKey(),
     });
-    // With a responder's stack they would go with it, or be in the way when it comes back.
-    for (const { responder } of props.manifests) {
-      for (const lane of LANES) {
-        new LogGroup(this, functionName(responder, lane), {
-          logGroupName: logGroup(responder, lane),
-          retention: props.settings.logRetentionDays,
-          removalPolicy: RemovalPolicy.RETAIN,
-        });
-      }
-    }
+    // Last, because a table that is protected from deletion cannot be rolled back.
+    table.node.addDependency(...logs);
   }
 }

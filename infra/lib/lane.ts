@@ -3,9 +3,9 @@ import { Duration } from 'aws-cdk-lib';
 import { type IManagedPolicy, PolicyDocument, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, type Code, Function, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import { acknowledgeDeadLetterQueue, acknowledgeWildcards } from './checks.ts';
+import { acknowledgeWildcards } from './checks.ts';
+import { DeadLetters } from './dead-letters.ts';
 import type { Manifest } from './manifest.ts';
 import {
   type Lane, TABLE, URGENCIES, arns, deadLetters, functionName, logGroup,
@@ -25,7 +25,6 @@ export interface LaneProps {
 
 export class LaneFunction extends Construct {
   readonly function: Function;
-  readonly deadLetters: Queue;
 
   constructor(scope: Construct, id: string, props: LaneProps) {
     super(scope, id);
@@ -44,13 +43,7 @@ export class LaneFunction extends Construct {
     for (const { statement, why } of granted) {
       acknowledgeWildcards(role, statement, why);
     }
-    this.deadLetters = new Queue(this, 'DeadLetters', {
-      queueName: deadLetters(manifest.responder, lane),
-      retentionPeriod: Duration.days(14), // SQS's maximum
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-    });
-    acknowledgeDeadLetterQueue(this.deadLetters);
+    const undelivered = new DeadLetters(this, 'DeadLetters', deadLetters(manifest.responder, lane));
     const first = settings.deployed !== 'all' && !settings.deployed.has(manifest.responder);
     const arn = arns(this);
     const reserved = settings.reservedConcurrency[lane];
@@ -66,7 +59,7 @@ export class LaneFunction extends Construct {
       memorySize: settings.memoryMb,
       timeout: Duration.seconds(settings.timeoutSeconds),
       logGroup: LogGroup.fromLogGroupName(this, 'Logs', logGroup(manifest.responder, lane)),
-      deadLetterQueue: this.deadLetters,
+      deadLetterQueue: undelivered.queue,
       // Lambda's own defaults, written down: what fails for good is in the queue within hours.
       retryAttempts: 2,
       maxEventAge: Duration.hours(6),

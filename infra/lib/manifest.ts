@@ -89,8 +89,6 @@ export interface Statement {
     readonly key: string;
     readonly values: readonly string[];
   }[];
-  /** The condition keys by which IAM can tell that the resource is in production. */
-  readonly production: readonly string[];
   readonly why: string;
 }
 

@@ -20,6 +20,8 @@ export const limit = (control: string, limit: string, period = Duration.minutes(
   own('LimitsReached', 'Sum', { Control: control, Limit: limit }, period);
 export const heartbeats = (control: string, period = Duration.minutes(5)) =>
   own('Heartbeats', 'Sum', { Control: control }, period);
+export const regionalHeartbeats = (region: string, period = Duration.minutes(5)) =>
+  own('Heartbeats', 'Sum', { Region: region }, period);
 
 /** Messages that wait in a queue. */
 export const waiting = (queueName: string, period = Duration.minutes(1)) => new Metric({

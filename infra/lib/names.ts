@@ -4,6 +4,7 @@
  */
 import { Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
+import type { Manifest } from './manifest.ts';
 
 /** A function is for events and schedules, or for people. */
 export type Lane = 'unattended' | 'attended';
@@ -27,10 +28,19 @@ export const functionName = (responder: string, lane: Lane) => `${PREFIX}-${resp
 export const deadLetters = (responder: string, lane: Lane) =>
   `${functionName(responder, lane)}-dlq`;
 export const ruleDeadLetters = (responder: string) => `${PREFIX}-${responder}-rules-dlq`;
+export const forwardDeadLetters = (region: string) => `${PREFIX}-forward-${region}-dlq`;
+export const heartbeatDeadLetters = `${PREFIX}-heartbeat-dlq`;
 export const ruleName = (responder: string, rule: string) => `${PREFIX}-${responder}-${rule}`;
 export const logGroup = (responder: string, lane: Lane) =>
   `/aws/lambda/${functionName(responder, lane)}`;
 export const topicName = (urgency: Urgency) => `${PREFIX}-${urgency}`;
+
+/** Every dead-letter queue of the home Region. */
+export const deadLetterQueues = (manifests: readonly Manifest[]): readonly string[] => [
+  ...manifests.flatMap(({ responder }) =>
+    [...LANES.map((lane) => deadLetters(responder, lane)), ruleDeadLetters(responder)]),
+  heartbeatDeadLetters,
+];
 
 /** ARNs of what has a fixed name, in the stack's own account and Region. */
 export function arns(scope: Construct) {

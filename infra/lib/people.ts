@@ -4,48 +4,75 @@ import { Construct } from 'constructs';
 import { documentName } from './automation.ts';
 import { acknowledgeWildcards } from './checks.ts';
 import type { Manifest } from './manifest.ts';
-import { PREFIX, arns, functionName } from './names.ts';
+import { PREFIX, arns, deadLetterQueues, functionName } from './names.ts';
 
 export class People extends Construct {
   constructor(scope: Construct, id: string, manifests: readonly Manifest[]) {
     super(scope, id);
     const arn = arns(this);
     const runbooks = manifests.flatMap((m) => m.runbooks).map(documentName);
+    const documents = runbooks.map((name) => arn.of('ssm', `document/${name}`));
     const executions = arn.of('ssm', 'automation-execution/*');
-    this.policy('operator', 'Runs, approves and takes back the responses of Backstop', [
+    const look = [
+      // These two support no narrower resource.
+      new PolicyStatement({
+        actions: ['ssm:DescribeAutomationExecutions', 'ssm:ListDocuments'], resources: ['*'],
+      }),
+      new PolicyStatement({
+        actions: ['ssm:DescribeDocument', 'ssm:GetDocument'], resources: documents,
+      }),
+      new PolicyStatement({
+        actions: ['ssm:DescribeAutomationStepExecutions', 'ssm:GetAutomationExecution'],
+        resources: [executions],
+      }),
+    ];
+    this.policy('operator', [
       new PolicyStatement({
         actions: ['lambda:InvokeFunction'],
         resources: manifests.map((m) => arn.lambda(functionName(m.responder, 'attended'))),
       }),
     ]);
-    // Neither of these two invokes a function: for them, the step Approve cannot be passed by.
-    this.policy('runbook-starter', 'Starts the runbooks of Backstop in Systems Manager', [
+    this.policy('runbook-starter', [
+      ...look,
       new PolicyStatement({
         actions: ['ssm:StartAutomationExecution'],
-        resources: runbooks.map((name) => arn.of('ssm', `automation-definition/${name}:*`)),
+        resources: [
+          ...documents, executions,
+          ...runbooks.map((name) => arn.of('ssm', `automation-definition/${name}:*`)),
+        ],
       }),
-      new PolicyStatement({ actions: ['ssm:GetAutomationExecution'], resources: [executions] }),
       new PolicyStatement({
         actions: ['iam:PassRole'],
         resources: manifests.map((m) => arn.role(`${PREFIX}-${m.responder}-automation`)),
         conditions: { StringEquals: { 'iam:PassedToService': 'ssm.amazonaws.com' } },
       }),
     ]);
-    this.policy('runbook-approver', 'Approves the runbooks of Backstop in Systems Manager', [
+    this.policy('runbook-approver', [
+      ...look,
+      new PolicyStatement({ actions: ['ssm:SendAutomationSignal'], resources: [executions] }),
+    ]);
+    // Whoever holds it can forge an event: it invokes the functions that events invoke.
+    this.policy('redriver', [
       new PolicyStatement({
-        actions: ['ssm:GetAutomationExecution', 'ssm:SendAutomationSignal'],
-        resources: [executions],
+        actions: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes',
+          'sqs:GetQueueUrl', 'sqs:ReceiveMessage'],
+        resources: deadLetterQueues(manifests).map(arn.queue),
+      }),
+      new PolicyStatement({
+        actions: ['lambda:InvokeFunction'],
+        resources: manifests.map((m) => arn.lambda(functionName(m.responder, 'unattended'))),
       }),
     ]);
   }
 
-  private policy(name: string, description: string, statements: PolicyStatement[]): void {
+  private policy(name: string, statements: PolicyStatement[]): void {
+    // No description: a policy with a name of its own cannot be replaced, and to change it would.
     const policy = new ManagedPolicy(this, name, {
-      managedPolicyName: `${PREFIX}-${name}`, description, statements,
+      managedPolicyName: `${PREFIX}-${name}`, statements,
     });
     for (const statement of statements) {
       acknowledgeWildcards(policy, statement,
-        'executions of a runbook, and versions of a document, have no fixed names');
+        'executions and versions have no fixed names, and lists no resources');
     }
   }
 }

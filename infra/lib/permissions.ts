@@ -6,13 +6,11 @@
  * |---|---|
  * | `${Partition}`, `${Account}` | of the stack |
  * | `${Region}` | the one Region in scope; `*` where there are several |
- * | `${Table}` | the journal and its indexes |
+ * | `${Table}`, `${Indexes}` | the journal, and its indexes |
  * | `${Topics}` | the three topics |
  * | `${Key}` | the keys of the account: a condition of the manifest pins the topics' key by alias |
  * | `${MemberRoles}` | this responder's and lane's role in every other account in scope |
  * | `${DeadLetters}`, `${Logs}` | the function's own queue and log group |
- *
- * In the unattended lane, a change to what can be told to be in production is bound to it.
  *
  * A statement about what is in scope is bound to the Regions in scope by `aws:RequestedRegion`
  * (spec §12: the only bound for reads that support no resource). Calls to services with one
@@ -22,7 +20,7 @@ import { Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type { Class, Manifest, Statement } from './manifest.ts';
-import { type Lane, PREFIX, URGENCIES, arns, deadLetters, functionName, logGroup } from './names.ts';
+import { APPROVALS, type Lane, PREFIX, URGENCIES, arns, deadLetters, functionName, logGroup } from './names.ts';
 import { type Settings, members } from './settings.ts';
 
 /** Services whose calls have us-east-1 as their Region, wherever they are made. */
@@ -68,58 +66,26 @@ export function grants(
     if (isScoped(statement)) {
       (conditions['StringEquals'] ??= {})['aws:RequestedRegion'] = scopeRegions(scope, settings);
     }
-    const bounds = lane === 'unattended' ? production(scope, statement, settings) : [{}];
-    return bounds.map((bound) => {
-      const all = merged(conditions, bound);
-      return {
-        statement: new PolicyStatement({
-          actions: [...statement.actions],
-          resources: [...resources],
-          ...(Object.keys(all).length > 0 && { conditions: all }),
-        }),
-        why: statement.why,
-      };
-    });
+    return [{
+      statement: new PolicyStatement({
+        actions: [...statement.actions],
+        resources: [...resources],
+        ...(Object.keys(conditions).length > 0 && { conditions }),
+      }),
+      why: statement.why,
+    }];
   });
 }
 
-type Conditions = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
-
-function merged(one: Conditions, other: Conditions): Conditions {
-  const operators = new Set([...Object.keys(one), ...Object.keys(other)]);
-  return Object.fromEntries([...operators].map((op) => [op, { ...one[op], ...other[op] }]));
-}
-
-/**
- * The conditions under which a resource is in production, one for each way of being so; none at
- * all where nothing is. A selector that the API has no condition key for bounds nothing.
- */
-function production(scope: Construct, statement: Statement, settings: Settings): Conditions[] {
-  const { everything, accounts, vpcs, tags } = settings.production;
-  const keys = new Set(statement.production);
-  if (keys.size === 0) return [{}];
-  const home = settings.homeAccount;
-  const whole = everything || (home === undefined ? accounts.length > 0 : accounts.includes(home));
-  if (whole || (vpcs.length > 0 && !keys.has('ec2:Vpc'))
-    || (tags.length > 0 && !keys.has('aws:ResourceTag'))) return [{}];
-  const { partition } = Stack.of(scope);
-  return [
-    // Whichever account owns the VPC: it may be a shared one.
-    ...(vpcs.length === 0 ? [] : [{
-      ArnLike: { 'ec2:Vpc': vpcs.map((id) => `arn:${partition}:ec2:*:*:vpc/${id}`) },
-    }]),
-    ...tags.map(({ key, values }) => ({ StringEquals: { [`aws:ResourceTag/${key}`]: values } })),
-  ];
-}
-
-/** The Regions in scope; the home Region where the policy names none. */
+/** The home Region, where the suite's own resources are, and the Regions in scope. */
 function scopeRegions(scope: Construct, settings: Settings): readonly string[] {
-  return settings.regions.length > 0 ? settings.regions : [Stack.of(scope).region];
+  const home = settings.homeRegion ?? Stack.of(scope).region;
+  return [home, ...settings.regions.filter((region) => region !== home)];
 }
 
 /** Whether it is about the resources in scope, which lie in the Regions in scope. */
 function isScoped(statement: Statement): boolean {
-  const own = /^\$\{(Table|Topics|Key|MemberRoles|DeadLetters|Logs)\}$/.test(statement.resource);
+  const own = /^\$\{(Table|Indexes|Topics|Key|MemberRoles|DeadLetters|Logs)\}$/.test(statement.resource);
   return !own && !statement.actions.some((action) => GLOBAL.has(action.split(':')[0] ?? ''));
 }
 
@@ -130,7 +96,9 @@ function resolve(
   const arn = arns(scope);
   switch (resource) {
     case '${Table}':
-      return [arn.table, `${arn.table}/index/*`];
+      return [arn.table];
+    case '${Indexes}':
+      return [`${arn.table}/index/*`];
     case '${Topics}':
       return URGENCIES.map(arn.topic);
     case '${Key}':
@@ -192,7 +160,8 @@ export function ceiling(scope: Construct, manifest: Manifest): readonly PolicySt
     }),
     deny('OnlyOwnAutomation', {
       Action: 'ssm:StartAutomationExecution',
-      NotResource: [any('ssm', `automation-definition/${own}`), any('ssm', `document/${own}`)],
+      NotResource: [any('ssm', `automation-definition/${own}`), any('ssm', `document/${own}`),
+        any('ssm', 'automation-execution/*')],
     }),
     deny('OwnIdentity', {
       Action: ['iam:Add*', 'iam:Attach*', 'iam:Create*', 'iam:Delete*', 'iam:Detach*',
@@ -203,14 +172,21 @@ export function ceiling(scope: Construct, manifest: Manifest): readonly PolicySt
     deny('OwnResources', {
       // What the engine does with them, and reads; everything else is a change.
       NotAction: ['dynamodb:ConditionCheckItem', 'dynamodb:GetItem', 'dynamodb:PutItem',
-        'dynamodb:Query', 'dynamodb:UpdateItem', 'lambda:Get*', 'lambda:InvokeFunction',
-        'lambda:List*', 'logs:CreateLogStream', 'logs:PutLogEvents', 'sns:Publish',
-        'sqs:SendMessage', 'ssm:SendCommand'],
+        'dynamodb:Query', 'dynamodb:UpdateItem', 'lambda:InvokeFunction', 'logs:CreateLogStream',
+        'logs:FilterLogEvents', 'logs:PutLogEvents', 'logs:StartQuery', 'sns:Publish',
+        'sqs:SendMessage', 'ssm:SendCommand', 'ssm:StartAutomationExecution',
+        ...['cloudformation', 'cloudwatch', 'dynamodb', 'events', 'logs', 'ssm']
+          .flatMap((service) => [`${service}:Describe*`, `${service}:List*`]),
+        ...['lambda', 'scheduler', 'sns', 'sqs', 'ssm']
+          .flatMap((service) => [`${service}:Get*`, `${service}:List*`]),
+      ],
       Resource: [
+        any('cloudformation', `stack/${own}`), any('cloudwatch', `alarm:${own}`),
         any('dynamodb', `table/${own}`), any('events', `rule/${own}`),
         any('lambda', `function:${own}`), any('logs', `log-group:/aws/lambda/${own}`),
-        any('scheduler', `schedule/${own}`), any('sns', own), any('sqs', own),
-        any('ssm', `document/${own}`),
+        any('scheduler', `schedule/${own}`), any('scheduler', `schedule-group/${own}`),
+        any('sns', own), any('sns', APPROVALS), any('sqs', own),
+        any('ssm', `automation-definition/${own}`), any('ssm', `document/${own}`),
       ],
     }),
   ];

@@ -1,13 +1,13 @@
 /** One responder: two lanes, the rules and schedules that invoke it, what people start, alarms. */
-import { Duration, Stack, type StackProps } from 'aws-cdk-lib';
+import { Stack, type StackProps } from 'aws-cdk-lib';
 import { CfnRule } from 'aws-cdk-lib/aws-events';
-import { Effect, ManagedPolicy, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { ManagedPolicy } from 'aws-cdk-lib/aws-iam';
 import { CfnPermission, type Code, type IFunction } from 'aws-cdk-lib/aws-lambda';
-import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { ResponderAlarms } from './alarms.ts';
 import { RunbookDocument } from './automation.ts';
-import { acknowledge, acknowledgeDeadLetterQueue } from './checks.ts';
+import { acknowledge } from './checks.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { LaneFunction } from './lane.ts';
 import type { Manifest, Pattern, Rule } from './manifest.ts';
 import {
@@ -39,8 +39,8 @@ export class Responder extends Stack {
       description: `Backstop ${manifest.responder} (${manifest.control}): ${manifest.title}`,
     });
     const boundary = new ManagedPolicy(this, 'Boundary', {
+      // No description: a policy with a name of its own cannot be replaced, and to change it would.
       managedPolicyName: `${PREFIX}-${manifest.responder}-boundary`,
-      description: 'What no policy can lift: the actions of the manifest, and what is never granted',
       statements: [...ceiling(this, manifest)],
     });
     acknowledge(boundary, 'AwsSolutions-IAM5[Resource::*]',
@@ -49,18 +49,13 @@ export class Responder extends Stack {
       this, lane === 'attended' ? 'Attended' : 'Unattended',
       { manifest, lane, settings, code, boundary },
     )])) as Record<Lane, LaneFunction>;
-    const undelivered = new Queue(this, 'Undelivered', {
-      queueName: ruleDeadLetters(manifest.responder),
-      retentionPeriod: Duration.days(14), // SQS's maximum
-      encryption: QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-    });
-    acknowledgeDeadLetterQueue(undelivered);
+    const undelivered = new DeadLetters(this, 'Undelivered', ruleDeadLetters(manifest.responder));
+    undelivered.fromRules(ruleName(manifest.responder, '*'));
     for (const rule of [...manifest.rules, HEARTBEAT]) {
       this.rule(rule, manifest, lanes.unattended.function, undelivered);
     }
     new Schedules(this, 'Schedules', {
-      manifest, function: lanes.unattended.function, deadLetters: undelivered,
+      manifest, function: lanes.unattended.function, deadLetters: undelivered.queue,
     });
     for (const runbook of manifest.runbooks) {
       new RunbookDocument(this, runbook.name, {
@@ -68,19 +63,17 @@ export class Responder extends Stack {
         notify: { topicName: APPROVALS, keyAlias: KEY_ALIAS },
       });
     }
-    new ResponderAlarms(this, 'Alarms', {
-      manifest,
-      functions: LANES.map((lane) => lanes[lane].function),
-      queues: [...LANES.map((lane) => lanes[lane].deadLetters), undelivered],
-    });
+    new ResponderAlarms(this, 'Alarms', manifest);
   }
 
   /** A rule on the default bus, straight to the function, and the permission of exactly that rule. */
-  private rule(rule: Rule, manifest: Manifest, target: IFunction, undelivered: Queue): void {
+  private rule(
+    rule: Rule, manifest: Manifest, target: IFunction, undelivered: DeadLetters,
+  ): void {
     const name = ruleName(manifest.responder, rule.name);
     const id = rule.name.split('-').map(capital).join('');
     const sourceArn = arns(this).rule(name);
-    new CfnRule(this, `${id}Rule`, {
+    const deployed = new CfnRule(this, `${id}Rule`, {
       name,
       description: `Backstop ${manifest.responder}: ${names(rule.pattern)}`.slice(0, 512), // maximum
       eventPattern: rule.pattern,
@@ -88,28 +81,21 @@ export class Responder extends Stack {
       targets: [{
         id: 'function',
         arn: target.functionArn,
-        deadLetterConfig: { arn: undelivered.queueArn },
+        deadLetterConfig: { arn: undelivered.queue.queueArn },
         // As patient as Lambda is with what it has accepted; then it is in the queue.
         retryPolicy: { maximumEventAgeInSeconds: 6 * 3600, maximumRetryAttempts: 185 },
       }],
     });
-    new CfnPermission(this, `${id}Permission`, {
+    const permission = new CfnPermission(this, `${id}Permission`, {
       action: 'lambda:InvokeFunction',
       functionName: target.functionName,
       principal: 'events.amazonaws.com',
       sourceArn,
       sourceAccount: this.account,
     });
-    undelivered.addToResourcePolicy(new PolicyStatement({
-      effect: Effect.ALLOW,
-      principals: [new ServicePrincipal('events.amazonaws.com')],
-      actions: ['sqs:SendMessage'],
-      resources: [undelivered.queueArn],
-      conditions: {
-        ArnEquals: { 'aws:SourceArn': sourceArn },
-        StringEquals: { 'aws:SourceAccount': this.account },
-      },
-    }));
+    // Live only once it may invoke and, failing that, keep: neither is tried again.
+    deployed.addResourceDependency(permission);
+    deployed.addResourceDependency(undelivered.policy);
   }
 }
 

@@ -62,7 +62,10 @@ export class Schedules extends Construct {
         target: {
           arn: props.function.functionArn,
           roleArn: role.roleArn,
-          input: JSON.stringify({ backstop: { sweep: {} } }),
+          // The slot is filled in by Scheduler: a second delivery finds what the first has made.
+          input: JSON.stringify({
+            backstop: { sweep: { schedule: schedule.name, slot: '<aws.scheduler.scheduled-time>' } },
+          }),
           deadLetterConfig: { arn: props.deadLetters.queueArn },
           retryPolicy: { maximumEventAgeInSeconds: 3600, maximumRetryAttempts: 3 },
         },

@@ -9,14 +9,6 @@ import { parse } from 'smol-toml';
 /** What the unattended lane may do; the words of the policy. */
 export type Mode = 'observe' | 'plan' | 'enforce';
 
-/** Whatever any one of these names. */
-export interface Production {
-  readonly everything: boolean;
-  readonly accounts: readonly string[];
-  readonly vpcs: readonly string[];
-  readonly tags: readonly { readonly key: string; readonly values: readonly string[] }[];
-}
-
 export interface Settings {
   /** The Region of the functions and of the journal; without one, stacks fit any Region. */
   readonly homeRegion?: string;
@@ -26,8 +18,6 @@ export interface Settings {
   readonly accounts: readonly string[];
   /** `scope.regions` of the policy. */
   readonly regions: readonly string[];
-  /** What of the scope is production: `scope.production` of the policy. */
-  readonly production: Production;
   /** The mode that the policy gives a responder. */
   readonly mode: (responder: string) => Mode;
   /** The responders that have been deployed before: the others observe, whatever the policy says. */
@@ -91,19 +81,6 @@ function mode(given: unknown): Mode {
     'it takes observe, plan or enforce; `backstop config check` explains every mistake');
 }
 
-function production(given: Table): Production {
-  const tags = Array.isArray(given['tags']) ? given['tags'].map(table) : [];
-  return {
-    everything: given['everything'] === true,
-    accounts: strings(given['accounts'], 'scope.production.accounts', ACCOUNT),
-    vpcs: strings(given['vpcs'], 'scope.production.vpcs', /^vpc-[0-9a-f]+$/),
-    tags: tags.map((tag) => ({
-      key: strings(tag['key'], 'scope.production.tags.key', /./)[0] ?? '',
-      values: strings(tag['values'], 'scope.production.tags.values', /^/),
-    })),
-  };
-}
-
 function whole(node: Node, key: string, least: number, most: number): number {
   const given: unknown = node.tryGetContext(key);
   const number = typeof given === 'string' ? Number(given) : given;
@@ -157,7 +134,6 @@ export function settings(node: Node, policy: string): Settings {
     ...(account !== undefined && { homeAccount: account }),
     accounts: strings(scope['accounts'], 'scope.accounts', ACCOUNT),
     regions: strings(scope['regions'], 'scope.regions', REGION),
-    production: production(table(scope['production'])),
     mode: (responder) => mode(table(table(parsed['responders'])[responder])['mode']
       ?? parsed['mode'] ?? 'observe'),
     deployed: deployed === 'all' ? 'all' : new Set(deployed?.split(',')),

@@ -1,6 +1,7 @@
 /** What all responders share but the journal. */
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
+import { SharedAlarms } from './alarms.ts';
 import { CommandDocuments } from './commands.ts';
 import { Dashboard } from './dashboard.ts';
 import { Heartbeat } from './heartbeat.ts';
@@ -24,6 +25,7 @@ export class Shared extends Stack {
     });
     new Notifications(this, 'Notifications', settings);
     new Heartbeat(this, 'Heartbeat');
+    new SharedAlarms(this, 'Alarms', settings.regions);
     new Dashboard(this, 'Dashboard', manifests);
     new People(this, 'People', manifests);
     new Queries(this, 'Queries', { manifests, trailLogGroup: settings.trailLogGroup });

@@ -11,6 +11,7 @@ import {
 import { manifests } from '../lib/manifest.ts';
 import type { Manifest, Statement } from '../lib/manifest.ts';
 import { typesOf } from '../proof/fits.ts';
+import { list, synthesise } from './synthesised.ts';
 
 /** The ARNs that the deployment fills in, by the form that they have. */
 const FILLED: Readonly<Record<string, readonly string[]>> = {
@@ -18,10 +19,8 @@ const FILLED: Readonly<Record<string, readonly string[]>> = {
   '${Key}': ['arn:${Partition}:kms:${Region}:${Account}:key/id'],
   '${Logs}': ['arn:${Partition}:logs:${Region}:${Account}:log-group:name:*'],
   '${MemberRoles}': ['arn:${Partition}:iam::*:role/name'],
-  '${Table}': [
-    'arn:${Partition}:dynamodb:${Region}:${Account}:table/name',
-    'arn:${Partition}:dynamodb:${Region}:${Account}:table/name/index/*',
-  ],
+  '${Indexes}': ['arn:${Partition}:dynamodb:${Region}:${Account}:table/name/index/*'],
+  '${Table}': ['arn:${Partition}:dynamodb:${Region}:${Account}:table/name'],
   '${Topics}': ['arn:${Partition}:sns:${Region}:${Account}:name'],
 };
 
@@ -50,9 +49,7 @@ function general(key: string): string {
 async function faults(statements: readonly Statement[]): Promise<string[]> {
   const found: string[] = [];
   for (const statement of statements) {
-    const { actions, resource, conditions, production, why } = statement;
-    // The deployment makes conditions of these: with a tag of the policy, where it is about one.
-    const bounds = production.map((key) => (key === 'aws:ResourceTag' ? `${key}/team` : key));
+    const { actions, resource, conditions, why } = statement;
     if (why.trim() === '') found.push(`${actions.join()} on ${resource}: no why`);
     for (const action of actions) {
       const [service = '', name = ''] = action.split(':');
@@ -81,7 +78,7 @@ async function faults(statements: readonly Statement[]): Promise<string[]> {
         const own = type.conditionKeys.length > 0 ? type.conditionKeys : conditionKeys;
         for (const key of own) keys.add(general(key));
       }
-      for (const key of [...conditions.map((one) => one.key), ...bounds]) {
+      for (const { key } of conditions) {
         const always = key.startsWith('aws:') && !/Tag/.test(key);
         if ((await findConditionKey(key)) === undefined) {
           found.push(`${action}: IAM knows no condition key ${key}`);
@@ -117,11 +114,34 @@ test('what responders declare is what IAM knows', async () => {
   assert.ok(actions > 0, 'the manifest declares actions');
 });
 
+test('what the stacks grant to others is what IAM knows: schedules, forwarding, runbooks, people', async () => {
+  const stacks = synthesise();
+  const policies: [string, any][] = [
+    ...stacks.of('AWS::IAM::Role').flatMap((role) =>
+      (role.Policies ?? []).map((p: any) => [role.RoleName, p.PolicyDocument])),
+    ...stacks.of('AWS::IAM::Policy').map((p) => [p.Roles[0], p.PolicyDocument] as [string, any]),
+    ...stacks.of('AWS::IAM::ManagedPolicy')
+      .filter((p) => !p.ManagedPolicyName.endsWith('-boundary'))
+      .map((p) => [p.ManagedPolicyName, p.PolicyDocument] as [string, any]),
+  ];
+  assert.ok(policies.length >= 8, `${policies.length}`);
+  for (const [name, document] of policies) {
+    const statements = document.Statement.flatMap((granted: any) => list(granted.Resource)
+      .map((resource): Statement => ({
+        actions: list(granted.Action),
+        resource,
+        conditions: Object.entries<any>(granted.Condition ?? {}).flatMap(([operator, keys]) =>
+          Object.keys(keys).map((key) => ({ operator, key, values: list(keys[key]) }))),
+        why: 'as synthesised',
+      })));
+    assert.deepEqual(await faults(statements), [], name);
+  }
+});
+
 const sound: Statement = {
   actions: ['ec2:RevokeSecurityGroupIngress'],
   resource: 'arn:${Partition}:ec2:${Region}:${Account}:security-group/*',
   conditions: [],
-  production: [],
   why: 'closes the port',
 };
 const condition = (key: string) => [{ operator: 'StringEquals', key, values: ['x'] }];
@@ -143,8 +163,6 @@ for (const [name, wrong, fault] of [
   ['an unknown key', { conditions: condition('ec2:Nonsense') }, 'IAM knows no condition key'],
   ['a key of another action', { conditions: condition('ec2:CreateAction') }, 'it has no such key'],
   ['a key of its resource', { conditions: condition('aws:ResourceTag/team') }, undefined],
-  ['what tells production', { production: ['ec2:Vpc', 'aws:ResourceTag'] }, undefined],
-  ['what does not', { production: ['ec2:Tenancy'] }, 'it has no such key'],
   ['a key of every request', { conditions: condition('aws:PrincipalArn') }, undefined],
   [
     'one resource of two',

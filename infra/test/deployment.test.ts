@@ -8,7 +8,8 @@ import { manifests } from '../lib/manifest.ts';
 import { settings } from '../lib/settings.ts';
 import { ACCOUNT, HOME, POLICY } from './synthesised.ts';
 
-const configured = (policy = POLICY) => settings(new App({ context: cdk.context }).node, policy);
+const context = { ...cdk.context, approvers: 'arn:aws:iam::111111111111:role/OnCall' };
+const configured = (policy = POLICY) => settings(new App({ context }).node, policy);
 const existing = (stacks: Record<string, Record<string, string>>, account = ACCOUNT) => ({
   account,
   stacks: new Map(Object.entries(stacks).map(([r, s]) => [r, new Map(Object.entries(s))] as const)),
@@ -43,11 +44,13 @@ test('the next one does what the policy says, for whoever was there', () => {
     .find((s) => s.stack === 'backstop-ssh-access')!.mode, 'plan');
 });
 
-test('a stack that was rolled back was never deployed', () => {
-  for (const status of ['ROLLBACK_COMPLETE', 'REVIEW_IN_PROGRESS', 'DELETE_COMPLETE']) {
+test('a stack that was never whole was never deployed', () => {
+  for (const status of ['ROLLBACK_COMPLETE', 'REVIEW_IN_PROGRESS', 'DELETE_COMPLETE', 'CREATE_FAILED',
+    'CREATE_IN_PROGRESS', 'ROLLBACK_IN_PROGRESS', 'ROLLBACK_FAILED', 'DELETE_FAILED']) {
     const next = plan(configured(), manifests(),
       existing({ [HOME]: { ...CDK, 'backstop-ssh-access': status }, 'us-east-1': CDK }));
     assert.deepEqual(next.deployed, [], status);
+    assert.equal(next.steps.find((s) => s.stack === 'backstop-ssh-access')!.mode, 'observe', status);
   }
 });
 
@@ -64,7 +67,7 @@ test('a Region without the CDK, and a stack that is busy, are named', () => {
   const next = plan(configured(), manifests(),
     existing({ [HOME]: { ...CDK, 'backstop-shared': 'UPDATE_IN_PROGRESS' } }));
   assert.deepEqual(next.unprepared, ['us-east-1']);
-  assert.match(next.warnings.join('\n'), /backstop-shared in eu-west-1 is UPDATE_IN_PROGRESS/);
+  assert.match(next.obstacles.join('\n'), /^backstop-shared in eu-west-1 is UPDATE_IN_PROGRESS: wait/);
 });
 
 test('without a home Region nothing is deployed', () => {
@@ -75,5 +78,27 @@ test('destroy takes everything but the journal, responders before what they need
   const { stacks, queues, stays } = removal(configured(), manifests());
   assert.deepEqual(stacks, ['backstop-forward-us-east-1', ...responders.map((r) => `backstop-${r}`), 'backstop-shared']);
   assert.equal(stays, 'backstop-journal');
-  assert.equal(queues.length, 3 * responders.length);
+  assert.deepEqual(queues.map(({ region, name }) => `${region} ${name}`), [
+    ...responders.flatMap((r) => ['unattended-dlq', 'attended-dlq', 'rules-dlq'].map((q) => `${HOME} backstop-${r}-${q}`)),
+    `${HOME} backstop-heartbeat-dlq`,
+    'us-east-1 backstop-forward-us-east-1-dlq', 'us-east-1 backstop-heartbeat-dlq',
+  ]);
+});
+
+test('a journal that was never whole is in the way, and what is of nobody any more is said', () => {
+  const next = plan(configured(), manifests(), existing({
+    [HOME]: { ...CDK, 'backstop-journal': 'ROLLBACK_COMPLETE', 'backstop-old': 'CREATE_COMPLETE' },
+    'us-east-1': CDK,
+  }));
+  assert.match(next.obstacles.join('\n'), /^backstop-journal is ROLLBACK_COMPLETE, so it was never whole: turn off/);
+  assert.match(next.warnings.join('\n'), /backstop-old in eu-west-1 is of no responder/);
+});
+
+test('IAM that is not watched, and approvers that nobody named, are said', () => {
+  const [first] = manifests();
+  const iam = [{ ...first!, rules: [{ ...first!.rules[0]!, scope: 'us-east-1' as const }] }];
+  const without = POLICY.replace(', "us-east-1"', '');
+  assert.match(plan(configured(without), iam, existing({})).warnings.join('\n'), /IAM is not watched/);
+  const nobody = settings(new App({ context: cdk.context }).node, POLICY);
+  assert.match(plan(nobody, manifests(), existing({})).warnings.join('\n'), /no `approvers` are set/);
 });

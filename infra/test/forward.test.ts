@@ -38,6 +38,17 @@ const cases: Record<string, readonly Manifest[]> = {
     of(rule(calls('aws.lambda', ['UpdateFunctionCode20150331v2'])))],
   'the same call in both states': [
     of(rule(calls('aws.sts', ['AssumeRole']))), of(rule(calls('aws.sts', ['AssumeRole']), { state: SPECIAL }))],
+  'a prefix in one state, a name under it in the other': [
+    of(rule(calls('aws.lambda', [{ prefix: 'UpdateFunctionCode' }]), { state: SPECIAL })),
+    of(rule(calls('aws.lambda', ['UpdateFunctionCode20150331v2'])))],
+  'a name in the special state, a prefix over it in the ordinary one': [
+    of(rule(calls('aws.lambda', ['UpdateFunctionCode20150331v2']), { state: SPECIAL })),
+    of(rule(calls('aws.lambda', [{ prefix: 'UpdateFunctionCode' }])))],
+  'a prefix under another one': [
+    of(rule(calls('aws.lambda', [{ prefix: 'Update' }, { prefix: 'UpdateFunction' }])))],
+  'every call of a service beside some': [
+    of(rule({ source: ['aws.ecr'], 'detail-type': ['AWS API Call via CloudTrail'] })),
+    of(rule(calls('aws.ecr', ['PutImage'])))],
   'native events beside calls': [
     of(rule({ source: ['aws.ec2'], 'detail-type': ['EC2 Instance State-change Notification'] })),
     of(rule({ source: ['aws.ec2'], 'detail-type': ['EC2 Instance State-change Notification'] }),
@@ -72,9 +83,19 @@ test('a call that one rule sees only in the special state is forwarded in it', (
 test('what is recorded in us-east-1 only is forwarded from there only', () => {
   const iam = [of(rule(calls('aws.iam', ['AttachRolePolicy']), { scope: 'us-east-1' }),
     rule(calls('aws.ec2', ['RunInstances'])))];
-  const sources = (region: string) => forwardings(iam, region).map((r) => r.pattern.source[0]);
+  const sources = (region: string) => forwardings(iam, region).map((r) => r.pattern.source[0])
+    .filter((source) => source !== 'backstop.heartbeat');
   assert.deepEqual(sources('us-east-1'), ['aws.iam', 'aws.ec2']);
   assert.deepEqual(sources('eu-central-1'), ['aws.ec2']);
+});
+
+test('the heartbeat of another Region comes home', () => {
+  const beats = forwardings(manifests(), 'eu-central-1')
+    .filter((one) => one.pattern.source.includes('backstop.heartbeat'));
+  assert.deepEqual(beats.map((one) => one.pattern),
+    [{ source: ['backstop.heartbeat'], 'detail-type': ['Backstop Heartbeat'] }]);
+  const [schedule] = synthesise().of('AWS::Scheduler::Schedule', 'backstop-forward-us-east-1');
+  assert.equal(schedule.Target.Arn, `arn:aws:events:us-east-1:${ACCOUNT}:event-bus/default`);
 });
 
 test('a Region in scope forwards to the home bus as a role that may do only that', () => {

@@ -17,11 +17,14 @@ import type { Denial, Judgement } from '../proof/proof.ts';
 import { report } from '../proof/report.ts';
 import { requests } from '../proof/requests.ts';
 import { roles } from '../proof/roles.ts';
-import { REASONS } from '../proof/unused.ts';
+import { REASONS as ALL_REASONS } from '../proof/unused.ts';
 import {
   ACCOUNT, ATTENDED, REGION, UNATTENDED, call, calls, propertiesOf, statementsOf, templates,
 } from './sample.ts';
 import { synthesise } from './synthesised.ts';
+
+// The sample's responder is invented: a real one's reasons are about permissions it does not hold.
+const REASONS = ALL_REASONS.filter((reason) => reason.role === '*');
 
 const place = { account: ACCOUNT, region: REGION };
 const verdict = (judgement: Judgement, role: string) => {

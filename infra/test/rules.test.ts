@@ -52,16 +52,34 @@ for (const manifest of manifests()) {
     const policy = stacks.of('AWS::SQS::QueuePolicy', stack)
       .find((p) => String(p.Queues[0]).endsWith('-rules-dlq'));
     const allowed = policy.PolicyDocument.Statement.filter((s: any) => s.Effect === 'Allow');
-    assert.deepEqual(list(allowed.map((s: any) => s.Condition.ArnEquals['aws:SourceArn'])), ruleArns);
+    assert.deepEqual(allowed.map((s: any) => [s.Principal, s.Action, s.Condition]), [[
+      { Service: 'events.amazonaws.com' }, 'sqs:SendMessage', {
+        ArnLike: { 'aws:SourceArn': `arn:aws:events:${HOME}:${ACCOUNT}:rule/${stack}-*` },
+        StringEquals: { 'aws:SourceAccount': ACCOUNT },
+      },
+    ]]);
+  });
+
+  test(`${manifest.responder}: a rule is live only once it may invoke, and keep`, () => {
+    const template: any = stacks.raw(stack);
+    for (const [id, resource] of Object.entries<any>(template.Resources)) {
+      if (resource.Type !== 'AWS::Events::Rule') continue;
+      const waits = list(resource.DependsOn).map((on) => template.Resources[on].Type);
+      assert.ok(waits.includes('AWS::Lambda::Permission'), id);
+      assert.ok(waits.includes('AWS::SQS::QueuePolicy'), id);
+    }
   });
 
   test(`${manifest.responder}: the schedules are the manifest's`, () => {
     const schedules = stacks.of('AWS::Scheduler::Schedule', stack);
     assert.deepEqual(schedules.map((s) => [s.Name, s.ScheduleExpression, s.State ?? 'ENABLED']),
       manifest.schedules.map((s) => [`${stack}-${s.name}`, s.expression, 'ENABLED']));
-    for (const { Target } of schedules) {
+    for (const { Name, Target } of schedules) {
       assert.equal(Target.Arn, arn);
-      assert.deepEqual(JSON.parse(Target.Input), { backstop: { sweep: {} } });
+      assert.deepEqual(JSON.parse(Target.Input), { backstop: { sweep: {
+        schedule: Name.slice(stack.length + 1), slot: '<aws.scheduler.scheduled-time>',
+      } } });
+      
       assert.equal(Target.DeadLetterConfig.Arn,
         `arn:aws:sqs:${HOME}:${ACCOUNT}:${stack}-rules-dlq`);
       assert.equal(Target.RoleArn, `arn:aws:iam::${ACCOUNT}:role/${stack}-scheduler`);
@@ -79,7 +97,7 @@ for (const manifest of manifests()) {
 }
 
 test('the heartbeat is put on the default bus, as nothing else', () => {
-  const schedule = stacks.one('AWS::Scheduler::Schedule', 'Name', 'backstop-heartbeat');
+  const [schedule] = stacks.of('AWS::Scheduler::Schedule', 'backstop-shared');
   assert.equal(schedule.Target.Arn, `arn:aws:events:${HOME}:${ACCOUNT}:event-bus/default`);
   assert.deepEqual(schedule.Target.EventBridgeParameters,
     { Source: 'backstop.heartbeat', DetailType: 'Backstop Heartbeat' });
@@ -88,4 +106,17 @@ test('the heartbeat is put on the default bus, as nothing else', () => {
   assert.deepEqual([put.Action, put.Resource, put.Condition], ['events:PutEvents',
     `arn:aws:events:${HOME}:${ACCOUNT}:event-bus/default`,
     { StringEquals: { 'events:source': ['backstop.heartbeat'] } }]);
+});
+
+test('many rules are within the limits of a queue\'s policy and of a function\'s', () => {
+  const [first] = manifests();
+  const rules = Array.from({ length: 30 }, (_, n) => ({ ...first!.rules[0]!, name: `calls-${n}` }));
+  const many = synthesise({ manifests: [{ ...first!, responder: 'invented', rules }] });
+  for (const policy of many.of('AWS::SQS::QueuePolicy')) {
+    assert.ok(policy.PolicyDocument.Statement.length <= 20, 'SQS: 20 statements');
+    assert.ok(JSON.stringify(policy.PolicyDocument).length <= 8192, 'SQS: 8 KB');
+  }
+  const permissions = JSON.stringify(many.of('AWS::Lambda::Permission'));
+  assert.ok(permissions.length <= 20480, 'Lambda: 20 KB');
+  for (const [name, resources] of many.stacks) assert.ok(resources.size < 450, `${name}: ${resources.size}`);
 });

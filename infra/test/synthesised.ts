@@ -32,6 +32,8 @@ export interface Synthesised {
   /** By stack and logical id. */
   readonly stacks: ReadonlyMap<string, ReadonlyMap<string, Resource>>;
   readonly app: App;
+  /** A stack's template as it is. */
+  raw(stack: string): unknown;
   /** Every resource of a type, in one stack or in all. */
   of(type: string, stack?: string): readonly any[];
   /** The one resource of a type that has a property of that value. */
@@ -67,6 +69,7 @@ export function synthesise(how: How = {}): Synthesised {
   return {
     stacks,
     app,
+    raw: (stack) => Template.fromStack(app.node.findChild(stack) as any).toJSON(),
     of,
     one(type, property, value) {
       const found = of(type).filter((one) => one[property] === value);

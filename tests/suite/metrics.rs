@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use backstop_core::clock::Clock as _;
 use backstop_core::metrics::Measured;
+use backstop_core::responder::Responder as _;
 use backstop_core::words::{Lane, Limit, Mode, Outcome, Urgency};
-use backstop_lambda::emf::line;
+use backstop_lambda::emf::{heartbeat, line};
 use backstop_testkit::Scene;
 use backstop_testkit::machine::How;
 use backstop_testkit::scene::Allow;
@@ -123,6 +124,21 @@ fn every_line_follows_the_embedded_metric_format() {
     let untimed = Measured { to_handler: None, to_contain: None, to_verified: None, ..measured() };
     let (_, metrics) = check(&line(&untimed).unwrap()).unwrap();
     assert_eq!(metrics.keys().collect::<Vec<_>>(), ["Incidents"]);
+}
+
+#[test]
+fn a_heartbeats_line_follows_the_format_too() {
+    let at = "2026-11-23T12:00:00Z".parse().unwrap();
+    let control = vec!["Control".to_owned()];
+    for (region, sets) in [
+        (Some("eu-west-1"), vec![control.clone(), vec!["Region".to_owned()]]),
+        (None, vec![control]),
+    ] {
+        let line = heartbeat(ssh_access::SshAccess.manifest(), region, at).unwrap();
+        let (document, metrics) = check(&line).unwrap();
+        assert_eq!(metrics["Heartbeats"], sets, "{line}");
+        assert_eq!(document["Heartbeats"], 1);
+    }
 }
 
 #[test]

@@ -100,7 +100,6 @@ pub const MANIFEST: Manifest = Manifest {
             ],
             resource: "*",
             conditions: &[],
-            production: &[],
             why: "reads live state before it decides; EC2 supports no resource-level permission for \
               these",
         },
@@ -108,7 +107,6 @@ pub const MANIFEST: Manifest = Manifest {
             actions: &["ec2:GetManagedPrefixListEntries"],
             resource: "arn:${Partition}:ec2:${Region}:*:prefix-list/*",
             conditions: &[],
-            production: &[],
             why: "resolves the prefix lists that rules name; AWS and other accounts own some of them",
         },
     ],

@@ -2,22 +2,26 @@
 
 use backstop_core::manifest::{Condition, Statement};
 
-/// The statements that every role of the suite has. `${Table}`, `${Topics}`, `${Key}`,
+/// The statements that every role of the suite has. `${Table}`, `${Indexes}`, `${Topics}`, `${Key}`,
 /// `${MemberRoles}`, `${DeadLetters}` and `${Logs}` are filled in by the deployment.
 pub const ENGINE: &[Statement] = &[
     Statement {
         actions: &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
         resource: "${Table}",
         conditions: &[],
-        production: &[],
-        why: "the journal and its indexes: whole items are put under a condition, alone or in a \
-              transaction; never UpdateItem, DeleteItem or Scan",
+        why: "the journal: whole items are put under a condition, alone or in a transaction; never \
+              UpdateItem, DeleteItem or Scan",
+    },
+    Statement {
+        actions: &["dynamodb:Query"],
+        resource: "${Indexes}",
+        conditions: &[],
+        why: "the journal's indexes: the incidents of a day, and those that are unfinished",
     },
     Statement {
         actions: &["sns:Publish"],
         resource: "${Topics}",
         conditions: &[],
-        production: &[],
         why: "tells people",
     },
     Statement {
@@ -36,7 +40,6 @@ pub const ENGINE: &[Statement] = &[
                 values: &["alias/backstop"],
             },
         ],
-        production: &[],
         why: "the topics are encrypted: SNS uses their key as whoever publishes, and nothing else \
               may",
     },
@@ -44,28 +47,24 @@ pub const ENGINE: &[Statement] = &[
         actions: &["ssm:CreateOpsItem"],
         resource: "*",
         conditions: &[],
-        production: &[],
         why: "opens the ticket; creating an OpsItem supports no narrower resource",
     },
     Statement {
         actions: &["sts:AssumeRole"],
         resource: "${MemberRoles}",
         conditions: &[],
-        production: &[],
         why: "works in the member accounts of the scope, as the role of this responder and lane",
     },
     Statement {
         actions: &["sqs:SendMessage"],
         resource: "${DeadLetters}",
         conditions: &[],
-        production: &[],
         why: "Lambda writes what failed for good to the function's dead-letter queue as this role",
     },
     Statement {
         actions: &["logs:CreateLogStream", "logs:PutLogEvents"],
         resource: "${Logs}",
         conditions: &[],
-        production: &[],
         why: "Lambda writes the function's log, and the measures in it, as this role",
     },
 ];

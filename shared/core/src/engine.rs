@@ -123,7 +123,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             } else {
                 format!("`{}` evaluates no log lines", self.name())
             })),
-            Payload::Operator(Operator::Sweep(_)) => self.sweep(invocation).await,
+            Payload::Operator(Operator::Sweep(sweep)) => self.sweep(&sweep, invocation).await,
             Payload::Operator(Operator::Request(request)) => {
                 self.request(&request, invocation).await
             }
@@ -184,7 +184,10 @@ impl<C: Send + Sync + 'static> Engine<C> {
 
     async fn event(&self, event: &Envelope, invocation: &Invocation) -> Result<Reply> {
         if event.source == HEARTBEAT {
-            self.meter.beat(self.responder.manifest(), self.clock.now());
+            // Only a Region in scope: no event may make a metric of its own.
+            let known = self.config.scope.regions.iter().find(|region| **region == event.region);
+            let region = known.map(String::as_str);
+            self.meter.beat(self.responder.manifest(), region, self.clock.now());
             return Ok(Reply::ignored("a heartbeat, answered by a metric".to_owned()));
         }
         if let Some(why) = trust::distrust(event, &self.config) {

@@ -241,10 +241,6 @@ pub struct Statement {
     pub resource: &'static str,
     /// The conditions.
     pub conditions: &'static [Condition],
-    /// The condition keys by which IAM can tell that the resource is in production, where the API
-    /// has any: `ec2:Vpc`, `aws:ResourceTag`. The unattended role is bound to the production of
-    /// the policy by them.
-    pub production: &'static [&'static str],
     /// Why it is needed, and why it is not narrower.
     pub why: &'static str,
 }

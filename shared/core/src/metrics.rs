@@ -31,8 +31,9 @@ pub trait Meter: Debug + Send + Sync {
     /// One incident has ended.
     fn measure(&self, measured: &Measured);
 
-    /// A heartbeat has come through the bus and the rule of a responder.
-    fn beat(&self, manifest: &Manifest, at: Timestamp);
+    /// A heartbeat has come through the bus and the rule of a responder, from that Region if it is
+    /// in scope.
+    fn beat(&self, manifest: &Manifest, region: Option<&str>, at: Timestamp);
 }
 
 /// The `source` of heartbeats. Anyone who may call `events:PutEvents` can send one: it proves that

@@ -59,7 +59,7 @@ struct World {
     deaf: Mutex<bool>,
     now: Mutex<Timestamp>,
     measured: Mutex<Vec<Measured>>,
-    beats: Mutex<Vec<&'static str>>,
+    beats: Mutex<Vec<String>>,
 }
 
 impl World {
@@ -89,8 +89,9 @@ impl Meter for World {
         self.measured.lock().unwrap().push(measured.clone());
     }
 
-    fn beat(&self, manifest: &Manifest, _: Timestamp) {
-        self.beats.lock().unwrap().push(manifest.control);
+    fn beat(&self, manifest: &Manifest, region: Option<&str>, _: Timestamp) {
+        let beat = format!("{} of {}", manifest.control, region.unwrap_or("elsewhere"));
+        self.beats.lock().unwrap().push(beat);
     }
 }
 
@@ -622,12 +623,17 @@ async fn a_heartbeat_is_answered_by_one_metric() {
         "region": REGION, "id": "beat-1", "time": "2026-11-23T12:00:00Z", "detail": {},
     });
     assert_eq!(stage.unattended(&beat).await.unwrap(), []);
-    assert_eq!(*stage.world.beats.lock().unwrap(), [MANIFEST.control]);
+    let mut invented = beat.clone();
+    invented["region"] = json!("xx-nowhere-1");
+    stage.unattended(&invented).await.unwrap();
+    let beats = std::mem::take(&mut *stage.world.beats.lock().unwrap());
+    let control = MANIFEST.control;
+    assert_eq!(beats, [format!("{control} of {REGION}"), format!("{control} of elsewhere")]);
     assert_eq!(stage.world.take(), []);
     assert!(stage.world.open.lock().unwrap()[0], "the door is as it was");
     assert!(stage.attended(&beat).await.is_err(), "the attended lane takes no events");
     let mut foreign = beat;
     foreign["source"] = json!("someone.heartbeat");
     stage.unattended(&foreign).await.unwrap();
-    assert_eq!(stage.world.beats.lock().unwrap().len(), 1, "only this source is a heartbeat");
+    assert!(stage.world.beats.lock().unwrap().is_empty(), "only this source is a heartbeat");
 }

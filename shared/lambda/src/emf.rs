@@ -12,7 +12,7 @@
 //! | `EventToHandler`, `EventToContain`, `EventToVerified` | milliseconds | `Control` |
 //! | `Incidents` | count | `Control`; `Control`, `Outcome` |
 //! | `LimitsReached` | count | `Control`, `Limit` |
-//! | `Heartbeats` | count | `Control` |
+//! | `Heartbeats` | count | `Control`; `Region` |
 //!
 //! Values of dimensions are words of ours, few and fixed: no event can make a metric. Everything
 //! else about the incident stands in the same line as a property, for Logs Insights.
@@ -40,8 +40,8 @@ impl Meter for Emf {
         }
     }
 
-    fn beat(&self, manifest: &Manifest, at: Timestamp) {
-        if let Err(error) = heartbeat(manifest, at).map_err(Into::into).and_then(write) {
+    fn beat(&self, manifest: &Manifest, region: Option<&str>, at: Timestamp) {
+        if let Err(error) = heartbeat(manifest, region, at).map_err(Into::into).and_then(write) {
             tracing::warn!(%error, "the heartbeat is not measured");
         }
     }
@@ -58,17 +58,25 @@ fn write(mut line: String) -> std::io::Result<()> {
 ///
 /// # Errors
 /// If it cannot be written as JSON.
-pub fn heartbeat(manifest: &Manifest, at: Timestamp) -> serde_json::Result<String> {
+pub fn heartbeat(
+    manifest: &Manifest,
+    region: Option<&str>,
+    at: Timestamp,
+) -> serde_json::Result<String> {
     serde_json::to_string(&Pulse {
         metadata: Metadata {
             timestamp: at.as_millisecond(),
             cloud_watch_metrics: vec![Directive {
                 namespace: NAMESPACE,
-                dimensions: &[&["Control"]],
+                dimensions: match region {
+                    Some(_) => &[&["Control"], &["Region"]],
+                    None => &[&["Control"]],
+                },
                 metrics: vec![Metric { name: "Heartbeats", unit: "Count" }],
             }],
         },
         control: manifest.control,
+        region,
         heartbeats: 1,
         responder: manifest.responder,
     })
@@ -81,6 +89,8 @@ struct Pulse<'a> {
     #[serde(rename = "_aws")]
     metadata: Metadata,
     control: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a str>,
     heartbeats: u32,
     responder: &'a str,
 }

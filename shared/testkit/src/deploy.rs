@@ -15,7 +15,7 @@ use crate::scene::{REGION, Scene};
 use crate::wait::until;
 use crate::wire::Service;
 
-/// The properties that the local AWS drops (`GET /_backstop/dropped`), and why nothing here misses
+/// The top-level properties that the local AWS drops (`GET /_backstop/dropped`), and why nothing here misses
 /// them. A test fails when it drops another, and when no stack has one of these any more.
 pub const DROPPED: &[(&str, &str, &str)] =
     &[("AWS::KMS::Key", "PendingWindowInDays", "how long a deleted key waits; none is deleted")];

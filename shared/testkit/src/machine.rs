@@ -66,7 +66,7 @@ impl Meter for Kept {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(measured.clone());
     }
 
-    fn beat(&self, _: &Manifest, _: Timestamp) {}
+    fn beat(&self, _: &Manifest, _: Option<&str>, _: Timestamp) {}
 }
 
 /// How an engine is made.

@@ -61,6 +61,7 @@ def install(dropped, moto):
     worker = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda kind: kind == "AWS::SSM::Document" or worker(kind)
     HANDLERS["AWS::Scheduler::Schedule"]["create"] = create_schedule
+    HANDLERS["AWS::CloudWatch::Alarm"]["create"] = on_one_metric(HANDLERS["AWS::CloudWatch::Alarm"]["create"])
     for kind, handler in HANDLERS.items():
         HANDLERS[kind] = {**handler, "create": created_whole(kind, handler["create"], dropped)}
 
@@ -149,6 +150,20 @@ def create_schedule(logical_id, properties, stack):
     name = properties.get("Name") or provisioners._physical_name(stack, logical_id, max_len=64)
     accepted(scheduler._create_schedule(name, {key: properties[key] for key in list(properties)}))
     return name, {"Arn": scheduler._schedule_arn(properties.get("GroupName", "default"), name)}
+
+
+def on_one_metric(create):
+    """ministack refuses metric math: an alarm on an expression over one metric becomes one on that metric."""
+    def created(logical_id, properties, stack):
+        if "Metrics" in properties:
+            metrics = [metric["MetricStat"] for metric in properties["Metrics"] if "MetricStat" in metric]
+            if len(metrics) != 1:
+                raise ValueError(f"an alarm on an expression over {len(metrics)} metrics is not known here")
+            stat = metrics[0]
+            properties = {**{key: properties[key] for key in list(properties) if key != "Metrics"}, **stat["Metric"],
+                          "Period": stat["Period"], "Statistic": stat["Stat"]}
+        return create(logical_id, properties, stack)
+    return created
 
 
 class Documents:

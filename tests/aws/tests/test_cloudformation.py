@@ -166,6 +166,17 @@ class Resources(Stacks):
         self.client("cloudformation").delete_stack(StackName="s")
         self.eventually(lambda: not ssm.list_documents(Filters=[{"Key": "Name", "Values": ["backstop-wait"]}])["DocumentIdentifiers"])
 
+    def test_an_alarm_on_an_expression_over_one_metric_is_one_on_that_metric(self):
+        metric = lambda name: {"Id": name.lower(), "ReturnData": False, "MetricStat": {
+            "Metric": {"Namespace": "N", "MetricName": name, "Dimensions": [{"Name": "D", "Value": "v"}]}, "Period": 300, "Stat": "Sum"}}
+        alarm = lambda *metrics: {"Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": {
+            "AlarmName": "a", "ComparisonOperator": "LessThanThreshold", "Threshold": 1, "EvaluationPeriods": 3,
+            "Metrics": [{"Id": "filled", "Expression": "FILL(beats, 0)"}, *metrics]}}}
+        self.made(alarm(metric("Beats")))
+        [made] = self.client("cloudwatch").describe_alarms(AlarmNames=["a"])["MetricAlarms"]
+        self.assertEqual(("N", "Beats", "Sum", 300, 3), tuple(made[k] for k in ("Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods")))
+        self.assertIn("over 2 metrics", self.stack(alarm(metric("Beats"), metric("Others")), name="two")[1])
+
     def test_a_query_is_there_for_insights(self):
         query = lambda name, **more: {"Type": "AWS::Logs::QueryDefinition", "Properties": {
             "Name": name, "QueryString": "fields @message", **more}}

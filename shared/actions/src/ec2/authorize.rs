@@ -34,7 +34,6 @@ impl Action<Account> for Authorize {
             actions: &["ec2:RevokeSecurityGroupIngress"],
             resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group/*",
             conditions: &[],
-            production: &[],
             why: "takes the authorized rule away again",
         }],
     };

@@ -52,21 +52,18 @@ const MODIFY: &[Statement] = &[
         actions: &["ec2:ModifySecurityGroupRules"],
         resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group/*",
         conditions: &[],
-        production: &[],
         why: "changes what a rule admits; the groups in scope are known only at run time",
     },
     Statement {
         actions: &["ec2:ModifySecurityGroupRules"],
         resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group-rule/*",
         conditions: &[],
-        production: &[],
         why: "the same call is also checked against the rule",
     },
     Statement {
         actions: &["ec2:ModifySecurityGroupRules"],
         resource: "arn:${Partition}:ec2:${Region}:*:prefix-list/*",
         conditions: &[],
-        production: &[],
         why: "and against the prefix list that is its source, which AWS or another account may own",
     },
 ];

@@ -32,7 +32,6 @@ pub(super) const READ: Statement = Statement {
     actions: &["ec2:DescribeSecurityGroupRules"],
     resource: "*",
     conditions: &[],
-    production: &[],
     why: "reads rules before and after; EC2 supports no resource-level permission for it",
 };
 
@@ -45,7 +44,8 @@ impl Action<Account> for Revoke {
             actions: &["ec2:RevokeSecurityGroupIngress"],
             resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group/*",
             conditions: &[],
-            production: &["ec2:Vpc", "aws:ResourceTag"],
+            // Not bound to production by `ec2:Vpc` or `aws:ResourceTag`: a group is production if
+            // an interface that uses it is, and IAM sees only the group.
             why: "closes the port; the groups in scope are known only at run time",
         }],
         undo: &[
@@ -53,14 +53,12 @@ impl Action<Account> for Revoke {
                 actions: &["ec2:AuthorizeSecurityGroupIngress"],
                 resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group/*",
                 conditions: &[],
-                production: &[],
                 why: "puts a revoked rule back",
             },
             Statement {
                 actions: &["ec2:AuthorizeSecurityGroupIngress"],
                 resource: "arn:${Partition}:ec2:${Region}:${Account}:security-group-rule/*",
                 conditions: &[],
-                production: &[],
                 why: "with tags, the same call is also checked against the rule that it makes",
             },
             Statement {
@@ -71,7 +69,6 @@ impl Action<Account> for Revoke {
                     key: "ec2:CreateAction",
                     values: &["AuthorizeSecurityGroupIngress"],
                 }],
-                production: &[],
                 why: "puts the tags of a revoked rule back, in the call that puts the rule back",
             },
         ],

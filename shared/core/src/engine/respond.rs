@@ -11,7 +11,7 @@ use super::{Ended, Engine, Invocation, Job};
 use crate::assessment::{Assessment, Finding, Scope, Violation};
 use crate::candidate::{Candidate, Origin};
 use crate::error::{Error, Result};
-use crate::event::Request;
+use crate::event::{Request, Sweep};
 use crate::ident::{Shape, incident_id};
 use crate::incident::{Change, Header};
 use crate::journal::{Breaker, Claim, Fights, Hand};
@@ -413,7 +413,20 @@ impl<C: Send + Sync + 'static> Engine<C> {
 
     /// The scheduled pass: resumes what is unfinished, then surveys live state. A person's sweep
     /// only looks: it resumes nothing, and applies nothing.
-    pub(super) async fn sweep(&self, invocation: &Invocation) -> Result<Reply> {
+    pub(super) async fn sweep(&self, sweep: &Sweep, invocation: &Invocation) -> Result<Reply> {
+        if let Some(schedule) = &sweep.schedule {
+            let known = self.responder.manifest().schedules;
+            if !known.iter().any(|s| s.name == schedule) {
+                let names: Vec<&str> = known.iter().map(|s| s.name).collect();
+                return Err(Error::invalid(format!(
+                    "`{}` has no schedule `{}`",
+                    self.name(),
+                    crate::text::safe(schedule, 60)
+                ))
+                .hint(format!("it has: {}", names.join(", "))));
+            }
+        }
+        let slot = sweep.slot.as_deref().unwrap_or(&invocation.request_id);
         let mut resumed: Vec<Job> = Vec::new();
         if self.lane == Lane::Unattended {
             let now = self.clock.now();
@@ -439,7 +452,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 failure = Some(super::worse(failure, error));
                 break;
             }
-            match self.survey(account, region, invocation).await {
+            match self.survey(account, region, slot, invocation).await {
                 Ok(candidates) => found.extend(candidates.into_iter().map(|candidate| Job {
                     incident: None,
                     candidate,
@@ -467,10 +480,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
         &self,
         account: &str,
         region: &str,
+        slot: &str,
         invocation: &Invocation,
     ) -> Result<Vec<Candidate>> {
         let context = self.accounts.open(account, region, &invocation.request_id).await?;
-        self.responder.survey(&context, &self.memory(), &invocation.request_id).await
+        self.responder.survey(&context, &self.memory(), slot).await
     }
 }
 

@@ -33,9 +33,16 @@ pub enum Operator {
 }
 
 /// Look at everything once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sweep {}
+pub struct Sweep {
+    /// The schedule of the manifest that sent it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// The time that it was scheduled for: a second delivery of it finds what the first has made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
+}
 
 /// Another function asks to look at one resource. Nothing in it is trusted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,7 +148,7 @@ impl Operator {
 
 /// The verbs and what each takes, for hints.
 const VERBS: [(&str, &str); 7] = [
-    ("sweep", "nothing"),
+    ("sweep", "optional: schedule, slot"),
     ("request", "candidate, incident"),
     ("run", "runbook, target, account, region, apply, requested_by, reason"),
     ("approve", "incident, plan_hash, approved_by; optional: steps, option"),
@@ -240,7 +247,7 @@ mod tests {
 
     /// One of each verb with everything that it can have.
     const ALL: [&str; 7] = [
-        r#"{"backstop":{"sweep":{}}}"#,
+        r#"{"backstop":{"sweep":{"schedule":"sweep","slot":"2026-11-23T12:00:00Z"}}}"#,
         r#"{"backstop":{"request":{"candidate":{"signal":"S7.1","account":"111111111111","region":"eu-west-1","resource":"arn:aws:ec2:eu-west-1:111111111111:instance/i-0aaa1111","ids":{"instance_id":["i-0aaa1111"]},"origin":{"kind":"request","incident":"golden-ami-1"}},"incident":"golden-ami-1"}}}"#,
         r#"{"backstop":{"run":{"runbook":"ssh-access.revoke-ingress","target":{"group_id":"sg-0abc","rule_id":["sgr-1","sgr-2"]},"account":"111111111111","region":"eu-west-1","apply":false,"requested_by":"alice","reason":"INC-42"}}}"#,
         r#"{"backstop":{"approve":{"incident":"i-1","plan_hash":"abc","approved_by":"alice","steps":[1,2],"option":"narrow"}}}"#,
@@ -271,6 +278,7 @@ mod tests {
             r#"{"backstop":{"approve":{"incident":"i-1","plan_hash":"abc","approved_by":"alice"}}}"#,
             r#"{"backstop":{"undo":{"incident":"i-1","requested_by":"alice","reason":"r"}}}"#,
             r#"{"backstop":{"incidents":{}}}"#,
+            r#"{"backstop":{"sweep":{}}}"#,
         ] {
             let Payload::Operator(operator) = parse(text).unwrap() else { panic!("{text}") };
             if let Operator::Undo(undo) = operator {
@@ -305,7 +313,7 @@ mod tests {
             (
                 r#"{"backstop":{"sweep":{"all":true}}}"#.to_owned(),
                 "`backstop.sweep.all`: unknown field `all`",
-                "takes: nothing",
+                "optional: schedule, slot",
             ),
             (
                 r#"{"backstop":{"show":{}}}"#.to_owned(),

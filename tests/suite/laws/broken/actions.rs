@@ -294,7 +294,6 @@ flaws! {
                     ],
                     resource: "*",
                     conditions: &[],
-                    production: &[],
                     why: "one never knows",
                 },
             ],
