@@ -174,6 +174,13 @@ async fn a_run_plans_asks_and_applies_what_was_shown() {
         .filter(|name| name != "lambda:Invoke" && name != "sts:GetCallerIdentity")
         .collect();
     assert!(own.is_empty(), "{own:?}");
+    // Who it was is known without being said.
+    let listed = person.reads("backstop incidents --outcome contained");
+    let id = listed["incidents"][0]["id"].as_str().unwrap();
+    let shown = person.reads(&format!("backstop show {id}"));
+    let entries = shown["incidents"][0]["entries"].as_array().unwrap();
+    let approved = entries.iter().find(|entry| entry["change"] == "approved").unwrap();
+    assert_eq!(approved["by"], format!("arn:aws:iam::{}:root", person.scene.id()));
     let mut rules = person.scene.rules(&group).await.unwrap();
     rules.sort();
     assert_eq!(rules, ["tcp 20-21 from 0.0.0.0/0", "tcp 23-30 from 0.0.0.0/0"]);

@@ -333,10 +333,9 @@ impl Redrive<'_> {
         yes: bool,
         format: Format,
     ) -> Result<Exit, Failure> {
-        let is_responder = catalogue::responders().iter().any(|r| r.manifest().responder == queue);
         let queues = queues_of(&self.desk, &self.config, Some(queue))?;
         let [queue] = queues.as_slice() else {
-            debug_assert!(is_responder, "only a responder has several queues");
+            // Only a responder has several.
             let names: Vec<&str> = queues.iter().map(|q| q.name.as_str()).collect();
             return Err(Error::invalid(format!("`{queue}` is a responder, not a queue"))
                 .hint(format!("its queues are: {}", names.join(", ")))

@@ -144,6 +144,8 @@ async fn a_redrive_plans_and_applies_nothing() {
     let id = incident["id"].as_str().unwrap();
     assert_eq!(person.types(&format!("backstop approve {id} --yes")).code, 0);
     assert!(person.scene.rules(&group).await.unwrap().is_empty());
+    let undo = person.types(&format!("backstop undo {id}"));
+    assert!(undo.err.contains("differs: the rule comes back with a new id"), "{undo:?}");
     let unattended: Value = person.function.invoke(Lane::Unattended, &event).unwrap().unwrap();
     assert_eq!(unattended["incidents"][0]["outcome"], "compliant", "{unattended}");
 }

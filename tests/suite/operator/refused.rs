@@ -181,7 +181,11 @@ async fn an_approval_is_bound_to_the_plan_that_was_shown() {
     let changed = person.types(&approve);
     refused(&changed, "live state has changed", 4, "live state has changed since the plan of");
     assert!(changed.err.contains("the plan that was shown (-)"), "{}", changed.err);
-    assert!(changed.err.lines().any(|line| line.starts_with("+ ")), "{}", changed.err);
+    let has = |mark: char, ports: &str| {
+        changed.err.lines().any(|line| line.starts_with(mark) && line.contains(ports))
+    };
+    assert!(has('-', "tcp 20-30 from 10.0.0.0/8"), "{}", changed.err);
+    assert!(has('+', "tcp 21-40 from 192.168.0.0/16"), "{}", changed.err);
     assert_eq!(person.changes(mark), [""; 0]);
 
     // The hint makes a new plan, and applies it once somebody says yes.
@@ -226,6 +230,7 @@ async fn an_expired_plan_says_what_to_run() {
     let mark = person.scene.mark().unwrap();
     let expired = person.types(&format!("backstop approve {id} --yes"));
     refused(&expired, "an expired plan", 4, "has expired\nhint: ");
+    assert!(expired.out.is_empty(), "nobody is asked about it: {}", expired.out);
     assert!(expired.err.contains(&format!("--group-id {group}")), "{}", expired.err);
     assert_eq!(person.changes(mark), [""; 0]);
 }
