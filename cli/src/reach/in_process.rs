@@ -44,7 +44,7 @@ struct Unmetered;
 
 impl Meter for Unmetered {
     fn measure(&self, _: &Measured) {}
-    fn beat(&self, _: &Manifest, _: Timestamp) {}
+    fn beat(&self, _: &Manifest, _: Option<&str>, _: Timestamp) {}
 }
 
 impl InProcess {
