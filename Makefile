@@ -64,7 +64,7 @@ build: ## build everything, dev profile
 
 .PHONY: demo
 demo: venv synth-local ## a real event closes port 22 on a local AWS, told as it happens
-	cargo build --locked -p ssh-access -p backstop-tests --bins
+	cargo build --locked -p ssh-access -p backstop-tests -p backstop-cli --bins
 	@tests/aws/with.sh "$(CARGO_TARGET_DIR)/debug/demo" "$(CARGO_TARGET_DIR)/debug/ssh-access"
 
 .PHONY: test

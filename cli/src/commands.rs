@@ -52,6 +52,11 @@ fn print(incidents: Vec<Reported>, format: render::Format) -> Result<(), Failure
         writeln!(out, "{text}")?;
         return Ok(());
     }
+    if format == render::Format::Html && incidents.len() != 1 {
+        // One page, not several behind each other.
+        write!(out, "{}", render::incidents(&incidents, &look(format)))?;
+        return Ok(());
+    }
     for one in &incidents {
         write!(out, "{}", render::incident(one, &look(format)))?;
     }

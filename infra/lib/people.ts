@@ -51,16 +51,11 @@ export class People extends Construct {
       ...look,
       new PolicyStatement({ actions: ['ssm:SendAutomationSignal'], resources: [executions] }),
     ]);
-    // Whoever holds it can forge an event: it invokes the functions that events invoke.
     this.policy('redriver', [
       new PolicyStatement({
         actions: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes',
           'sqs:GetQueueUrl', 'sqs:ReceiveMessage'],
         resources: deadLetterQueues(manifests).map(arn.queue),
-      }),
-      new PolicyStatement({
-        actions: ['lambda:InvokeFunction'],
-        resources: manifests.map((m) => arn.lambda(functionName(m.responder, 'unattended'))),
       }),
     ]);
   }

@@ -33,6 +33,9 @@ fn replaced(text: &str) -> Option<(usize, String)> {
     if hex(text) == 64 {
         return Some((64, "HASH".to_owned()));
     }
+    if hex(text) == 12 && text.get(12..).is_some_and(|rest| rest.starts_with('…')) {
+        return Some((12 + '…'.len_utf8(), "HASH".to_owned()));
+    }
     // `2026-11-23T12:00:00.123Z`, and a date alone.
     let shape = |pattern: &str| {
         let fits = |(p, b): (u8, u8)| if p == b'0' { b.is_ascii_digit() } else { p == b };
@@ -46,13 +49,36 @@ fn replaced(text: &str) -> Option<(usize, String)> {
             .count();
         return Some((19 + fraction, "TIME".to_owned()));
     }
-    None
+    if shape("00:00:00.000") {
+        return Some((12, "TIME".to_owned()));
+    }
+    // How wide a span is, and so what stands before it, differs too.
+    if let Some(spaces) = Some(text.bytes().take_while(|b| *b == b' ').count()).filter(|n| *n > 2) {
+        return Some((spaces, "  ".to_owned()));
+    }
+    span(text).map(|taken| (taken, "SPAN".to_owned()))
+}
+
+/// The length of a span at the start of `text`: `61 ms`, `1.2 s`, `2 h 3 min`.
+fn span(text: &str) -> Option<usize> {
+    let one = |text: &str| {
+        let number = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+        let unit = text.get(number..)?.strip_prefix(' ')?;
+        let word = unit.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let known = ["ms", "s", "min", "h", "d"].contains(&unit.get(..word)?);
+        (number > 0 && known).then_some(number + 1 + word)
+    };
+    let first = one(text)?;
+    let second = text.get(first..).and_then(|rest| rest.strip_prefix(' ')).and_then(one);
+    Some(first + second.map_or(0, |more| 1 + more))
 }
 
 #[test]
 fn what_differs_from_run_to_run_is_replaced() {
     let text = "é sg-0123456789abcdef0 at 2026-11-23T12:00:00.5Z, not sg-web or 2026";
     assert_eq!(plain(text, &[]), "é sg-… at TIME, not sg-web or 2026");
+    let text = "held 2 h 3 min ago     +61 ms · 12:00:04.061, in 3.5 s: 2 steps";
+    assert_eq!(plain(text, &[]), "held SPAN ago  +SPAN · TIME, in SPAN: 2 steps");
     assert_eq!(plain(&"0f".repeat(32), &[]), "HASH");
 }
 
@@ -99,5 +125,7 @@ async fn generated_transcript_is_fresh() {
         (person.scene.vpc.as_str(), "vpc-…"),
     ];
     known.extend(ids.iter().map(String::as_str).zip(names.iter().map(String::as_str)));
-    fresh_or_written("tests/suite/operator/transcript.txt", &plain(&transcript.join("\n"), &known));
+    let transcript = transcript.join("\n");
+    assert!(!transcript.contains('\u{1b}'), "NO_COLOR is set");
+    fresh_or_written("tests/suite/operator/transcript.txt", &plain(&transcript, &known));
 }
