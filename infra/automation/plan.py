@@ -15,7 +15,6 @@ from botocore.config import Config
 MESSAGE = 4096
 # Within the 100 KB, with the message: a UTF-16 unit takes up to 6 bytes once it is escaped.
 PLAN = 10000
-TWIN = re.compile(r"the same plan is open in `([a-z0-9-]{1,100})`")
 
 
 def plan(events, context):
@@ -67,10 +66,10 @@ def ask(function, order):
 
 def standing(function, incident):
     """The incident whose plan is open: the same plan is kept once, under the first that made it."""
-    twin = TWIN.fullmatch(incident["reason"]) if incident["outcome"] == "duplicate" else None
+    twin = incident.get("duplicate_of")
     if not twin:
         return incident
-    return ask(function, {"show": {"incident": twin.group(1)}})["incidents"][0]
+    return ask(function, {"show": {"incident": twin}})["incidents"][0]
 
 
 def held(step):

@@ -536,7 +536,8 @@ describe('the script Plan', () => {
     const twin = incident({ id: 'ssh-access-20261125-twintwintwin', outcome: 'held' });
     const duplicate = incident({
       outcome: 'duplicate',
-      reason: 'the same plan is open in `ssh-access-20261125-twintwintwin`',
+      reason: 'the same plan is open',
+      duplicate_of: 'ssh-access-20261125-twintwintwin',
       plan_hash: null,
     });
     const { out, calls } = planned([
