@@ -26,8 +26,10 @@ pub(crate) fn rule_dead_letters(responder: &str) -> String {
     format!("backstop-{responder}-rules-dlq")
 }
 
-/// What a heartbeat ends in that could not be put on the bus.
-pub(crate) const HEARTBEAT_DEAD_LETTERS: &str = "backstop-heartbeat-dlq";
+/// What a heartbeat ends in that could not be put on the bus; `away`: the Region, if not home.
+pub(crate) fn heartbeat_dead_letters(away: Option<&str>) -> String {
+    away.map_or("backstop-heartbeat-dlq".to_owned(), |r| format!("backstop-heartbeat-{r}-dlq"))
+}
 
 /// What an event ends in, in its own Region, that could not be forwarded to the home Region.
 pub(crate) fn forward_dead_letters(region: &str) -> String {

@@ -92,12 +92,13 @@ pub(crate) fn all<'a>(
             let lanes = Lane::ALL.iter().map(|lane| names::dead_letters(responder, *lane));
             lanes.chain([names::rule_dead_letters(responder)])
         })
-        .chain([names::HEARTBEAT_DEAD_LETTERS.to_owned()])
+        .chain([names::heartbeat_dead_letters(None)])
         .map(|name| Queue::new(connection, name))
         .collect();
     for region in regions.filter(|region| *region != home) {
         let there = connection.clone().in_region(region);
         queues.push(Queue::new(&there, names::forward_dead_letters(region)));
+        queues.push(Queue::new(&there, names::heartbeat_dead_letters(Some(region))));
     }
     queues
 }

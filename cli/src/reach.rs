@@ -80,6 +80,11 @@ impl Desk {
         Ok(Self { principal, reach })
     }
 
+    /// The way that was taken.
+    pub(crate) fn reach(&self) -> &dyn Reach {
+        &*self.reach
+    }
+
     /// What the responder answers.
     pub(crate) async fn ask(&self, responder: &str, order: &Operator) -> Result<Reply, Unanswered> {
         self.reach.ask(responder, order).await

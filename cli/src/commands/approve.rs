@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{incident_id, preview, print, responder_of, run_again};
 use crate::ask::{agreed, tell};
 use crate::exit::{Exit, Failure};
-use crate::reach::{Desk, Unanswered, Way};
+use crate::reach::{Desk, Reach, Unanswered, Way};
 use crate::render::Format;
 
 #[derive(Debug, clap::Args)]
@@ -70,7 +70,7 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let by = desk.principal.name(args.approved_by.as_deref()).await?;
     let what = Release { steps: args.steps.clone(), option: args.option.clone(), by: &by };
-    let done = release(&desk, responder, &shown, what).await?;
+    let done = release(desk.reach(), responder, &shown, &what).await?;
     let exit = Exit::of(&done);
     print(done, args.format)?;
     Ok(exit)
@@ -146,21 +146,42 @@ fn waits(step: &ReportedStep) -> bool {
     matches!(step.status, StepStatus::Held | StepStatus::Failed | StepStatus::Applying)
 }
 
+/// Releases every plan that was shown. One that fails keeps no other from being released, because
+/// all were agreed to; what was done is told in any case, and the first failure after it.
+pub(crate) async fn release_all(
+    reach: &dyn Reach,
+    responder: &str,
+    shown: &[Reported],
+    what: &Release<'_>,
+) -> (Vec<Reported>, Option<Failure>) {
+    let (mut done, mut failure) = (Vec::new(), None);
+    for one in shown {
+        match release(reach, responder, one, what).await {
+            Ok(released) => done.extend(released),
+            Err(error) => {
+                tell(&format!("{}: not applied", one.id));
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    (done, failure)
+}
+
 /// Releases the plan that was shown, and no other.
-pub(crate) async fn release(
-    desk: &Desk,
+async fn release(
+    reach: &dyn Reach,
     responder: &str,
     shown: &Reported,
-    what: Release<'_>,
+    what: &Release<'_>,
 ) -> Result<Vec<Reported>, Failure> {
     let order = Operator::Approve(Approve {
         incident: shown.id.clone(),
         plan_hash: shown.plan_hash.clone().unwrap_or_default(),
         approved_by: what.by.to_owned(),
-        steps: what.steps,
-        option: what.option,
+        steps: what.steps.clone(),
+        option: what.option.clone(),
     });
-    match desk.ask(responder, &order).await {
+    match reach.ask(responder, &order).await {
         Ok(reply) => Ok(reply.incidents),
         // The plan is not the one that was shown: that is what the approval is bound to.
         Err(Unanswered::Refused(error)) if error.class() == Class::Conflict => {
@@ -198,6 +219,7 @@ fn difference(then: &[ReportedStep], now: &[ReportedStep]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use backstop_core::report::Reply;
     use serde_json::json;
 
     fn step(n: u32, summary: &str, before: &str) -> ReportedStep {
@@ -206,6 +228,48 @@ mod tests {
             "resource": "arn", "before": before, "after": null, "command": "", "undo_command": null,
         }))
         .unwrap()
+    }
+
+    /// Refuses the incident whose id ends so, and applies every other.
+    #[derive(Debug)]
+    struct Refuses(&'static str);
+
+    #[async_trait::async_trait]
+    impl Reach for Refuses {
+        async fn ask(&self, _: &str, order: &Operator) -> Result<Reply, Unanswered> {
+            let Operator::Approve(approve) = order else { panic!("{order:?}") };
+            if approve.incident.ends_with(self.0) {
+                return Err(Unanswered::Refused(Error::conflict("live state has changed")));
+            }
+            let mut done = incident(&approve.incident);
+            done.outcome = Some(Outcome::Contained);
+            Ok(Reply { incidents: vec![done], ignored: None })
+        }
+    }
+
+    fn incident(id: &str) -> Reported {
+        serde_json::from_value(json!({
+            "id": id, "control": "aws-work-02", "signal": "X2.1", "resource": "arn",
+            "account": "111111111111", "region": "eu-west-1", "urgency": "page",
+            "outcome": "held", "reason": "", "plan_hash": "abc", "steps": [],
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_plan_that_is_refused_keeps_no_other_from_being_applied_and_told() {
+        let shown = ["ssh-access-1", "ssh-access-2", "ssh-access-3"].map(incident);
+        let what = Release { steps: None, option: None, by: "alice" };
+        for (refused, applied) in [("-1", ["2", "3"]), ("-2", ["1", "3"]), ("-3", ["1", "2"])] {
+            let (done, failure) = release_all(&Refuses(refused), "ssh-access", &shown, &what).await;
+            assert_eq!(
+                done.iter().map(|d| d.id.rsplit('-').next().unwrap()).collect::<Vec<_>>(),
+                applied
+            );
+            assert!(matches!(failure, Some(Failure::Ended(Exit::Held, _))), "{failure:?}");
+        }
+        let (done, failure) = release_all(&Refuses("none"), "ssh-access", &shown, &what).await;
+        assert!(done.len() == 3 && failure.is_none());
     }
 
     #[test]

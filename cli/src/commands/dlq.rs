@@ -281,6 +281,14 @@ fn meant(letter: &Letter, config: &Config) -> Meant {
         }
         Ok(Payload::Event(event)) => event,
     };
+    // The policy here may not be the deployed one: nothing is thrown away on its word.
+    if !config.in_scope(&event.account, &event.region) {
+        return Meant::Stays(format!(
+            "{} in {} is not in the scope of the policy that `--config` names",
+            safe(&event.account, 20),
+            safe(&event.region, 30)
+        ));
+    }
     if let Some(why) = trust::distrust(&event, config) {
         return Meant::Nothing(format!("ignored, {why}"));
     }
@@ -398,10 +406,17 @@ impl Redrive<'_> {
                 }
                 Meant::Nothing(_) => {}
                 Meant::Planned(runs) => {
+                    let mut all = true;
                     for (responder, mut run) in runs {
                         run.requested_by.clone_from(&by);
-                        planned
-                            .extend(self.desk.ask(responder, &Operator::Run(run)).await?.incidents);
+                        let reply = self.desk.ask(responder, &Operator::Run(run)).await?;
+                        all &= !reply.incidents.is_empty();
+                        planned.extend(reply.incidents);
+                    }
+                    if !all {
+                        tell(&format!("{}  left where it is: nothing came of it", letter.id));
+                        stays = true;
+                        continue;
                     }
                 }
             }

@@ -186,12 +186,11 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
     if !agreed("Apply it?", options.yes)? {
         return Ok(Exit::Findings);
     }
-    let mut done = Vec::new();
-    for one in &waiting {
-        let what = approve::Release { steps: None, option: options.option.clone(), by: &who };
-        done.extend(approve::release(&desk, args.responder, one, what).await?);
-    }
+    let what = approve::Release { steps: None, option: options.option.clone(), by: &who };
+    let (done, failure) = approve::release_all(desk.reach(), args.responder, &waiting, &what).await;
     let exit = Exit::of(&done);
-    print(done, options.format)?;
-    Ok(exit)
+    if !done.is_empty() {
+        print(done, options.format)?;
+    }
+    failure.map_or(Ok(exit), Err)
 }
