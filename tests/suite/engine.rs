@@ -4,6 +4,7 @@ mod guards;
 mod look;
 mod report;
 mod resume;
+mod sweep;
 
 use backstop_aws::Connection;
 use backstop_testkit::machine::How;
