@@ -33,9 +33,12 @@ infra/local.out/cdk.out: infra/node_modules/.package-lock.json $(INFRA) tests/aw
 .PHONY: synth-local
 synth-local: infra/local.out/cdk.out ## the stacks that the local AWS gets
 
+# The policy that is deployed: a path from here, also where a target works in infra/.
+POLICY = $(abspath $(or $(BACKSTOP_CONFIG),config/backstop.toml))
+
 .PHONY: synth
 synth: infra/node_modules/.package-lock.json ## the CloudFormation templates, into infra/cdk.out
-	cd infra && npx cdk synth --quiet -c placeholder=true
+	cd infra && BACKSTOP_CONFIG="$(POLICY)" npx cdk synth --quiet -c placeholder=true
 
 # The deployment packages: one cargo command that names the functions, without CLI and tests,
 # linked with zig against the glibc that Lambda has.
@@ -43,13 +46,15 @@ ARCHITECTURE = $(shell node -p 'require("./infra/cdk.json").context.architecture
 FUNCTIONS = $(shell node -p 'require("./infra/manifest.json").map((m) => m.responder).join(" ")')
 PACKAGES = $(CARGO_TARGET_DIR)/lambda
 .PHONY: package
-package: ## build the functions for Lambda with cargo-lambda, for the architecture in infra/cdk.json
+package: ## check the policy, and build the functions for Lambda, for the architecture in infra/cdk.json
+	@# A function with a wrong policy does not start: better that this does not.
+	cargo run --locked --quiet --bin backstop -- config check "$(POLICY)"
 	@tests/aws/venv.sh build >/dev/null
 	PATH="$(BACKSTOP_VENV)/build/bin:$$PATH" cargo-lambda lambda build --release --locked \
 	  --$(subst _,-,$(ARCHITECTURE)) --lambda-dir "$(PACKAGES)" $(FUNCTIONS:%=--package %)
-	@for f in $(FUNCTIONS); do cp "$${BACKSTOP_CONFIG:-config/backstop.toml}" "$(PACKAGES)/$$f/backstop.toml"; done
+	@for f in $(FUNCTIONS); do cp "$(POLICY)" "$(PACKAGES)/$$f/backstop.toml"; done
 
-DEPLOY = cd infra && BACKSTOP_PACKAGES="$(PACKAGES)" node --import tsx bin/deploy.ts
+DEPLOY = cd infra && NODE_NO_WARNINGS=1 BACKSTOP_CONFIG="$(POLICY)" BACKSTOP_PACKAGES="$(PACKAGES)" node --import tsx bin/deploy.ts
 .PHONY: diff deploy destroy
 diff: package infra/node_modules/.package-lock.json ## what a deployment would change
 	$(DEPLOY) diff

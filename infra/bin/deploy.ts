@@ -57,10 +57,7 @@ async function deploy(
   const deployment = plan(configured, manifests(), existing);
   console.log(`${describe(deployment)}\n`);
   const [obstacle] = deployment.obstacles;
-  if (obstacle !== undefined) {
-    const [what, hint] = obstacle.split(': ') as [string, string];
-    throw new Refusal(what, hint, 3);
-  }
+  if (obstacle !== undefined) throw new Refusal(obstacle.what, obstacle.hint, 3);
   if (deployment.unprepared.length > 0) {
     const targets = deployment.unprepared.map((r) => `aws://${existing.account}/${r}`).join(' ');
     throw new Refusal(`the CDK is not set up in ${deployment.unprepared.join(', ')}`,

@@ -90,7 +90,7 @@ export class SharedAlarms extends Alarms {
   /** `regions`: those in scope, the home Region among them or not. */
   constructor(scope: Construct, id: string, regions: readonly string[]) {
     super(scope, id, PREFIX);
-    this.waiting('heartbeat-dlq', heartbeatDeadLetters);
+    this.waiting('heartbeat-dlq', heartbeatDeadLetters());
     for (const region of regions) {
       this.silent(`heartbeat-${region}`, metrics.regionalHeartbeats(region), 'No heartbeat came '
         + `from ${region} for 15 minutes: what happens there may not be seen.`);

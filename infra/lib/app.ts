@@ -7,7 +7,7 @@ import { Journal } from './journal.ts';
 import type { Manifest } from './manifest.ts';
 import { PREFIX } from './names.ts';
 import { Responder } from './responder.ts';
-import type { Settings } from './settings.ts';
+import { type Settings, awayRegions } from './settings.ts';
 import { Shared } from './shared.ts';
 
 /** Adds every stack to the app. `code` gives a responder's deployment package. */
@@ -34,7 +34,7 @@ export function build(
     responder.addStackDependency(shared);
   }
   if (settings.homeRegion !== undefined) {
-    for (const region of settings.regions.filter((one) => one !== settings.homeRegion)) {
+    for (const region of awayRegions(settings)) {
       new Forward(app, `${PREFIX}-forward-${region}`, {
         ...env(region), manifests, region, homeRegion: settings.homeRegion,
       });

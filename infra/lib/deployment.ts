@@ -1,7 +1,7 @@
 /** What a deployment will do, before it does it. Pure: `bin/deploy.ts` asks AWS and runs the CDK. */
 import type { Manifest } from './manifest.ts';
-import { PREFIX, deadLetterQueues, forwardDeadLetters, heartbeatDeadLetters } from './names.ts';
-import { type Mode, type Settings, SettingError } from './settings.ts';
+import { PREFIX, awayDeadLetterQueues, deadLetterQueues } from './names.ts';
+import { type Mode, type Settings, SettingError, awayRegions } from './settings.ts';
 
 /** What is there already. */
 export interface Existing {
@@ -29,8 +29,8 @@ export interface Deployment {
   /** Regions where the CDK has not been set up. */
   readonly unprepared: readonly string[];
   readonly warnings: readonly string[];
-  /** What must be out of the way first. */
-  readonly obstacles: readonly string[];
+  /** What must be out of the way first, each with what to do about it. */
+  readonly obstacles: readonly { readonly what: string; readonly hint: string }[];
 }
 
 /** Whether a stack was whole once: only then has its responder run, and observed. */
@@ -49,7 +49,7 @@ export function regions(settings: Settings): readonly string[] {
     throw new SettingError('the policy names no home Region',
       'set `scope.home_region` in `config/backstop.toml`: functions and journal live there');
   }
-  return [homeRegion, ...settings.regions.filter((region) => region !== homeRegion)];
+  return [homeRegion, ...awayRegions(settings)];
 }
 
 /** What will be done, stack by stack, in the order in which it is done. */
@@ -104,11 +104,15 @@ export function plan(
   }
   const obstacles = steps.flatMap(({ region, stack }) => {
     const found = status(region, stack);
-    if (isBusy(found)) return [`${stack} in ${region} is ${found}: wait until that has ended`];
+    if (isBusy(found)) {
+      return [{ what: `${stack} in ${region} is ${found}`, hint: 'wait until that has ended' }];
+    }
     // CloudFormation cannot update it, and its termination protection keeps the CDK from deleting it.
     return stack === `${PREFIX}-journal` && found !== undefined && !wasWhole(found)
-      ? [`${stack} is ${found}, so it was never whole: turn off its termination protection and `
-        + 'delete the stack, then deploy again'] : [];
+      ? [{
+        what: `${stack} is ${found}, so it was never whole`,
+        hint: 'turn off its termination protection and delete the stack, then deploy again',
+      }] : [];
   });
   return {
     account: existing.account,
@@ -156,8 +160,7 @@ export function removal(
     ],
     queues: [
       ...deadLetterQueues(manifests).map((name) => ({ region: home, name })),
-      ...others.flatMap((region) => [forwardDeadLetters(region), heartbeatDeadLetters]
-        .map((name) => ({ region, name }))),
+      ...others.flatMap((region) => awayDeadLetterQueues(region).map((name) => ({ region, name }))),
     ],
     stays: `${PREFIX}-journal`,
   };

@@ -124,7 +124,7 @@ export class Forward extends Stack {
       });
       rule.addResourceDependency(undelivered.policy);
     }
-    new Heartbeat(this, 'Heartbeat');
+    new Heartbeat(this, 'Heartbeat', region);
     // Documents are regional: a command is sent where the instance is.
     for (const manifest of manifests) {
       new CommandDocuments(this, `${manifest.responder}-commands`, { manifest });

@@ -2,27 +2,24 @@
  * Puts a heartbeat on the Region's bus every five minutes. Each responder's rule for it does the
  * rest; from another Region, it comes by way of the forwarding.
  */
-import { Stack } from 'aws-cdk-lib';
 import { PolicyDocument, PolicyStatement, Role } from 'aws-cdk-lib/aws-iam';
 import { CfnSchedule, CfnScheduleGroup } from 'aws-cdk-lib/aws-scheduler';
 import { Construct } from 'constructs';
 import { DeadLetters } from './dead-letters.ts';
-import { PREFIX, arns, heartbeatDeadLetters } from './names.ts';
+import { arns, heartbeat, heartbeatDeadLetters } from './names.ts';
 import { HEARTBEAT } from './responder.ts';
 import { schedulerTrust } from './schedules.ts';
 
 export class Heartbeat extends Construct {
-  constructor(scope: Construct, id: string) {
+  /** `away`: the Region, if it is not the home Region. Roles are of all Regions. */
+  constructor(scope: Construct, id: string, away?: string) {
     super(scope, id);
-    const name = `${PREFIX}-heartbeat`;
+    const name = heartbeat(away);
     const bus = arns(this).bus();
-    const stack = Stack.of(this);
-    const away = stack.stackName.endsWith('-shared') ? '' : `-${stack.region}`;
-    const { queue } = new DeadLetters(this, 'Undelivered', heartbeatDeadLetters);
+    const { queue } = new DeadLetters(this, 'Undelivered', heartbeatDeadLetters(away));
     const group = new CfnScheduleGroup(this, 'Group', { name });
     const role = new Role(this, 'Role', {
-      // Roles are of all Regions: the home Region's has no suffix.
-      roleName: `${name}-scheduler${away}`,
+      roleName: `${name}-scheduler`,
       description: 'Puts heartbeats on the default bus',
       assumedBy: schedulerTrust(this, name),
       inlinePolicies: {

@@ -29,7 +29,10 @@ export const deadLetters = (responder: string, lane: Lane) =>
   `${functionName(responder, lane)}-dlq`;
 export const ruleDeadLetters = (responder: string) => `${PREFIX}-${responder}-rules-dlq`;
 export const forwardDeadLetters = (region: string) => `${PREFIX}-forward-${region}-dlq`;
-export const heartbeatDeadLetters = `${PREFIX}-heartbeat-dlq`;
+/** The heartbeat's schedule, of another Region than home with its name. */
+export const heartbeat = (away?: string) =>
+  away === undefined ? `${PREFIX}-heartbeat` : `${PREFIX}-heartbeat-${away}`;
+export const heartbeatDeadLetters = (away?: string) => `${heartbeat(away)}-dlq`;
 export const ruleName = (responder: string, rule: string) => `${PREFIX}-${responder}-${rule}`;
 export const logGroup = (responder: string, lane: Lane) =>
   `/aws/lambda/${functionName(responder, lane)}`;
@@ -39,8 +42,12 @@ export const topicName = (urgency: Urgency) => `${PREFIX}-${urgency}`;
 export const deadLetterQueues = (manifests: readonly Manifest[]): readonly string[] => [
   ...manifests.flatMap(({ responder }) =>
     [...LANES.map((lane) => deadLetters(responder, lane)), ruleDeadLetters(responder)]),
-  heartbeatDeadLetters,
+  heartbeatDeadLetters(),
 ];
+
+/** Every dead-letter queue of another Region. */
+export const awayDeadLetterQueues = (region: string): readonly string[] =>
+  [forwardDeadLetters(region), heartbeatDeadLetters(region)];
 
 /** ARNs of what has a fixed name, in the stack's own account and Region. */
 export function arns(scope: Construct) {

@@ -4,10 +4,13 @@ import { Construct } from 'constructs';
 import { documentName } from './automation.ts';
 import { acknowledgeWildcards } from './checks.ts';
 import type { Manifest } from './manifest.ts';
-import { PREFIX, arns, deadLetterQueues, functionName } from './names.ts';
+import { PREFIX, arns, awayDeadLetterQueues, deadLetterQueues, functionName } from './names.ts';
 
 export class People extends Construct {
-  constructor(scope: Construct, id: string, manifests: readonly Manifest[]) {
+  /** `away`: the Regions in scope besides home. */
+  constructor(
+    scope: Construct, id: string, manifests: readonly Manifest[], away: readonly string[],
+  ) {
     super(scope, id);
     const arn = arns(this);
     const runbooks = manifests.flatMap((m) => m.runbooks).map(documentName);
@@ -55,7 +58,11 @@ export class People extends Construct {
       new PolicyStatement({
         actions: ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes',
           'sqs:GetQueueUrl', 'sqs:ReceiveMessage'],
-        resources: deadLetterQueues(manifests).map(arn.queue),
+        resources: [
+          ...deadLetterQueues(manifests).map(arn.queue),
+          ...away.flatMap((region) =>
+            awayDeadLetterQueues(region).map((name) => arn.of('sqs', name, region))),
+        ],
       }),
     ]);
   }

@@ -159,6 +159,11 @@ export function settings(node: Node, policy: string): Settings {
   };
 }
 
+/** The Regions in scope that forward to the home Region. */
+export function awayRegions({ homeRegion, regions }: Settings): readonly string[] {
+  return homeRegion === undefined ? [] : regions.filter((region) => region !== homeRegion);
+}
+
 /** The accounts in scope that are reached through a member role. */
 export function members(settings: Settings): readonly string[] {
   const { accounts, homeAccount } = settings;

@@ -9,7 +9,7 @@ import type { Manifest } from './manifest.ts';
 import { Notifications } from './notifications.ts';
 import { People } from './people.ts';
 import { Queries } from './queries.ts';
-import type { Settings } from './settings.ts';
+import { type Settings, awayRegions } from './settings.ts';
 
 export interface SharedProps extends StackProps {
   readonly manifests: readonly Manifest[];
@@ -27,7 +27,7 @@ export class Shared extends Stack {
     new Heartbeat(this, 'Heartbeat');
     new SharedAlarms(this, 'Alarms', settings.regions);
     new Dashboard(this, 'Dashboard', manifests);
-    new People(this, 'People', manifests);
+    new People(this, 'People', manifests, awayRegions(settings));
     new Queries(this, 'Queries', { manifests, trailLogGroup: settings.trailLogGroup });
     for (const manifest of manifests) {
       new CommandDocuments(this, `${manifest.responder}-commands`, { manifest });

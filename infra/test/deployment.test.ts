@@ -67,7 +67,9 @@ test('a Region without the CDK, and a stack that is busy, are named', () => {
   const next = plan(configured(), manifests(),
     existing({ [HOME]: { ...CDK, 'backstop-shared': 'UPDATE_IN_PROGRESS' } }));
   assert.deepEqual(next.unprepared, ['us-east-1']);
-  assert.match(next.obstacles.join('\n'), /^backstop-shared in eu-west-1 is UPDATE_IN_PROGRESS: wait/);
+  assert.deepEqual(next.obstacles, [{
+    what: 'backstop-shared in eu-west-1 is UPDATE_IN_PROGRESS', hint: 'wait until that has ended',
+  }]);
 });
 
 test('without a home Region nothing is deployed', () => {
@@ -81,7 +83,7 @@ test('destroy takes everything but the journal, responders before what they need
   assert.deepEqual(queues.map(({ region, name }) => `${region} ${name}`), [
     ...responders.flatMap((r) => ['unattended-dlq', 'attended-dlq', 'rules-dlq'].map((q) => `${HOME} backstop-${r}-${q}`)),
     `${HOME} backstop-heartbeat-dlq`,
-    'us-east-1 backstop-forward-us-east-1-dlq', 'us-east-1 backstop-heartbeat-dlq',
+    'us-east-1 backstop-forward-us-east-1-dlq', 'us-east-1 backstop-heartbeat-us-east-1-dlq',
   ]);
 });
 
@@ -90,7 +92,10 @@ test('a journal that was never whole is in the way, and what is of nobody any mo
     [HOME]: { ...CDK, 'backstop-journal': 'ROLLBACK_COMPLETE', 'backstop-old': 'CREATE_COMPLETE' },
     'us-east-1': CDK,
   }));
-  assert.match(next.obstacles.join('\n'), /^backstop-journal is ROLLBACK_COMPLETE, so it was never whole: turn off/);
+  assert.deepEqual(next.obstacles, [{
+    what: 'backstop-journal is ROLLBACK_COMPLETE, so it was never whole',
+    hint: 'turn off its termination protection and delete the stack, then deploy again',
+  }]);
   assert.match(next.warnings.join('\n'), /backstop-old in eu-west-1 is of no responder/);
 });
 

@@ -101,6 +101,17 @@ test('a policy for people has no description: to change one would replace what c
   }
 });
 
+test('who redrives reads every dead-letter queue there is, in every Region', () => {
+  const { Statement } = stacks.one('AWS::IAM::ManagedPolicy', 'ManagedPolicyName', 'backstop-redriver')
+    .PolicyDocument;
+  const deployed = [...stacks.stacks.keys()].flatMap((stack) => {
+    const region = /-forward-(.*)$/.exec(stack)?.[1] ?? HOME;
+    return stacks.of('AWS::SQS::Queue', stack).map((q) => `arn:aws:sqs:${region}:${ACCOUNT}:${q.QueueName}`);
+  });
+  assert.deepEqual(list(Statement.flatMap((s: any) => list(s.Resource))), list(deployed));
+  assert.ok(!Statement.flatMap((s: any) => list(s.Action)).some((a: string) => a.startsWith('lambda:')));
+});
+
 test('who starts or approves a runbook invokes no function', () => {
   for (const name of ['backstop-runbook-starter', 'backstop-runbook-approver']) {
     const { Statement } = stacks.one('AWS::IAM::ManagedPolicy', 'ManagedPolicyName', name).PolicyDocument;
