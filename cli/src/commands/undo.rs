@@ -124,6 +124,11 @@ fn taken_back(step: &ReportedStep) -> String {
     if let Some(differs) = &step.undo_differs {
         text.extend(["\n     differs: ", differs]);
     }
+    if let Some(from) = step.undo_from {
+        text.push_str(&format!(
+            "\n     not before {from}: what it keeps out would be let in again"
+        ));
+    }
     text
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Difference {
     pub(super) before: Option<&'static str>,
     /// What is to say of the state after, where it is not in the rows.
     pub(super) after: Option<&'static str>,
+    /// Whether the state after is not seen but foreseen: the step has not run.
+    pub(super) foreseen: bool,
     /// Whether the state before is there again.
     pub(super) taken_back: bool,
 }
@@ -28,7 +30,7 @@ pub(super) struct Row {
     pub(super) name: String,
     /// Its value before.
     pub(super) before: Option<String>,
-    /// Its value after; none too where the state after is not known.
+    /// Its value after, or the one that is foreseen; none too where neither is known.
     pub(super) after: Option<String>,
     /// Whether both are known, and differ.
     pub(super) changed: bool,
@@ -38,19 +40,22 @@ impl Difference {
     /// Of one step.
     pub(super) fn of(step: &ReportedStep) -> Self {
         // `null` is a state: it is what a thing that is gone reads as. Where a step was seen, it
-        // is what was seen; else nothing was.
-        let seen = match (&step.after, step.status) {
-            (Some(state), _) => Some(state),
+        // is what was seen; where it has not run, what is foreseen; else nothing is known.
+        let (state, foreseen) = match (&step.after, step.status) {
+            (Some(state), _) => (Some(state), false),
             (None, StepStatus::Verified | StepStatus::Satisfied | StepStatus::Undone) => {
-                Some(&Value::Null)
+                (Some(&Value::Null), false)
             }
-            (None, _) => None,
+            (None, StepStatus::Held | StepStatus::Planned) => {
+                (step.foreseen.as_ref(), step.foreseen.is_some())
+            }
+            (None, _) => (None, false),
         };
         let before = properties(&step.before);
-        let after = seen.map(properties);
+        let after = state.map(properties);
         let names: BTreeSet<&String> =
             before.keys().chain(after.iter().flat_map(BTreeMap::keys)).collect();
-        let both = !step.before.is_null() && seen.is_some_and(|state| !state.is_null());
+        let both = !step.before.is_null() && state.is_some_and(|state| !state.is_null());
         let rows = names
             .into_iter()
             .map(|name| {
@@ -66,15 +71,22 @@ impl Difference {
         Self {
             rows,
             before: step.before.is_null().then_some("nothing is there"),
-            after: match (seen, step.status) {
+            after: match (state, step.status) {
+                (Some(Value::Null), _) if foreseen => Some("nothing: it would be gone"),
                 (Some(Value::Null), StepStatus::Undone) => Some("nothing: it was gone"),
                 (Some(Value::Null), _) => Some("nothing: it is gone"),
                 (Some(_), _) => None,
                 (None, StepStatus::Held | StepStatus::Planned) => Some("not run: as before"),
                 (None, _) => Some("not seen: look before you rely on it"),
             },
+            foreseen,
             taken_back: step.status == StepStatus::Undone,
         }
+    }
+
+    /// What the state after is called.
+    pub(super) const fn after_is(&self) -> &'static str {
+        if self.foreseen { "would be" } else { "after" }
     }
 
     /// The state before, on one line.

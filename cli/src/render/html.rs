@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::Look;
-use super::story::{NO_UNDO, Story, TAKEN_BACK, Tone};
+use super::story::{NO_UNDO, Story, TAKEN_BACK, TOO_SOON, Tone};
 use super::time::clock;
 
 /// The style of every page.

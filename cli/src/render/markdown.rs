@@ -2,7 +2,7 @@
 
 use backstop_core::text::markdown;
 
-use super::story::{NO_UNDO, Step, Story, TAKEN_BACK};
+use super::story::{NO_UNDO, Step, Story, TAKEN_BACK, TOO_SOON};
 
 /// Paragraphs, lists, tables, fences: what an empty line parts.
 type Blocks = Vec<String>;
@@ -106,6 +106,9 @@ fn one_step(blocks: &mut Blocks, step: &Step) {
         Some(undo) => blocks.extend([before_a_fence(step.undo_is), fence(undo)]),
         None => blocks.push(format!("Undo: {NO_UNDO}.")),
     }
+    if let Some(from) = &step.undo_from {
+        blocks.push(format!("Not before {}, {}: {TOO_SOON}.", from.clock, from.distance));
+    }
 }
 
 fn difference(step: &Step) -> String {
@@ -119,7 +122,7 @@ fn difference(step: &Step) -> String {
     let said = |text: Option<&str>| text.map(|t| format!("*{t}*")).unwrap_or_default();
     let is_said = difference.before.is_some() || difference.after.is_some();
     let last = [String::new(), said(difference.before), said(difference.after)];
-    rows_of(["property", "before", "after"], rows.chain(is_said.then_some(last)))
+    rows_of(["property", "before", difference.after_is()], rows.chain(is_said.then_some(last)))
 }
 
 fn timeline(blocks: &mut Blocks, story: &Story) {

@@ -5,6 +5,7 @@ use backstop_core::text::shell;
 use backstop_core::words::{Class, StepStatus};
 use jiff::Timestamp;
 
+use super::time::clock;
 use crate::catalogue;
 
 /// One thing to do.
@@ -24,6 +25,11 @@ pub(super) fn in_force(step: &ReportedStep) -> bool {
         StepStatus::Verified | StepStatus::Applied | StepStatus::Undoing | StepStatus::UndoFailed
     );
     step.in_force || by_status
+}
+
+/// From when a step that is in force can be taken back, while that is still to come.
+pub(super) fn undo_from(step: &ReportedStep, now: Timestamp) -> Option<Timestamp> {
+    step.undo_from.filter(|from| in_force(step) && *from > now)
 }
 
 /// Whether a step was run, even if it was taken back since.
@@ -90,8 +96,10 @@ pub(super) fn next(incident: &Reported, now: Timestamp) -> Vec<Next> {
         } else {
             "take all of it back, last first; `--step` names one step"
         };
+        let from = incident.steps.iter().filter_map(|s| undo_from(s, now)).max();
+        let from = from.map(|at| format!(", not before {}", clock(at))).unwrap_or_default();
         next.push(Next {
-            what: format!("{what}; a later change is not overwritten"),
+            what: format!("{what}{from}; a later change is not overwritten"),
             command: format!("backstop undo {id} --reason 'WHY'"),
         });
     }

@@ -17,6 +17,9 @@ pub(super) const TAKEN_BACK: &str = "as before: it was taken back";
 /// What is said of a step that no command takes back.
 pub(super) const NO_UNDO: &str = "not possible with one command";
 
+/// Why a step cannot be taken back yet.
+pub(super) const TOO_SOON: &str = "what it keeps out would be let in again";
+
 /// How something is marked: never by colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -159,10 +162,12 @@ pub(super) struct Step {
     pub(super) difference: Difference,
     pub(super) command: String,
     pub(super) undo: Option<String>,
+    /// From when it can be taken back, while that is still to come.
+    pub(super) undo_from: Option<Instant>,
 }
 
 impl Step {
-    fn of(step: &ReportedStep, all: &[ReportedStep]) -> Self {
+    fn of(step: &ReportedStep, all: &[ReportedStep], now: Timestamp) -> Self {
         let summary = if step.summary.is_empty() { &step.action } else { &step.summary };
         let waits = matches!(step.status, StepStatus::Held | StepStatus::Planned);
         let other =
@@ -189,6 +194,7 @@ impl Step {
             difference: Difference::of(step),
             command: visible(&step.command),
             undo: step.undo_command.as_deref().map(visible),
+            undo_from: next::undo_from(step, now).map(|at| Instant::of(at, now)),
         }
     }
 }
@@ -234,7 +240,7 @@ impl Story {
                     default: default == Some(name.as_str()),
                 })
                 .collect(),
-            steps: incident.steps.iter().map(|s| Step::of(s, &incident.steps)).collect(),
+            steps: incident.steps.iter().map(|s| Step::of(s, &incident.steps, now)).collect(),
             aftermath: lines(&incident.aftermath),
             follow_up: lines(&incident.follow_up),
             next: next::next(incident, now)

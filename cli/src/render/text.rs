@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::Look;
-use super::story::{NO_UNDO, Step, Story, TAKEN_BACK, Tone};
+use super::story::{NO_UNDO, Step, Story, TAKEN_BACK, TOO_SOON, Tone};
 
 /// The column where values begin.
 const LABEL: usize = 12;
@@ -89,7 +89,7 @@ fn one_step(sheet: &mut Sheet, step: &Step) {
         for row in difference.rows.iter().filter(|r| r.changed) {
             let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
             let line = format!("{}: {} → {}", row.name, or_none(&row.before), or_none(&row.after));
-            sheet.field("changed", &line);
+            sheet.field(if difference.foreseen { "changes" } else { "changed" }, &line);
         }
         let same: Vec<String> = difference
             .rows
@@ -102,7 +102,7 @@ fn one_step(sheet: &mut Sheet, step: &Step) {
         }
     } else {
         sheet.field("before", &difference.before_line());
-        sheet.field("→ after", &difference.after_line());
+        sheet.field(&format!("→ {}", difference.after_is()), &difference.after_line());
     }
     if difference.taken_back {
         sheet.field("now", TAKEN_BACK);
@@ -115,6 +115,9 @@ fn one_step(sheet: &mut Sheet, step: &Step) {
             sheet.command(undo);
         }
         None => sheet.field(step.undo_is, NO_UNDO),
+    }
+    if let Some(from) = &step.undo_from {
+        sheet.field("not before", &format!("{}, {}: {TOO_SOON}", from.clock, from.distance));
     }
     sheet.line("");
 }

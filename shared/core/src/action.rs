@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -45,6 +46,16 @@ pub trait Action<C: Send + Sync + 'static>:
     /// Says in words what it does, given the state before it.
     fn describe(&self, before: &Self::State) -> Description;
 
+    /// What a fresh describe will read once it is applied, if that can be told before: what a plan
+    /// shows. Pure; nothing is decided by it.
+    fn foreseen(&self, before: &Self::State) -> Option<Self::State>;
+
+    /// From when it can be taken back without letting in again what it keeps out, given what is in
+    /// force; none if at once. Pure. Before that an undo is refused, and no `force` changes it.
+    fn undo_from(&self, _in_force: &Self::State) -> Option<Timestamp> {
+        None
+    }
+
     /// Reads the state now: a fresh describe, never a cache.
     async fn observe(&self, context: &C) -> Result<Self::State>;
 
@@ -76,6 +87,16 @@ pub trait AnyAction<C>: Debug + Send + Sync {
     /// # Errors
     /// `Bug` if `before` is no state of this action.
     fn describe(&self, before: &Value) -> Result<Description>;
+    /// See [`Action::foreseen`].
+    ///
+    /// # Errors
+    /// `Bug` if `before` is no state of this action.
+    fn foreseen(&self, before: &Value) -> Result<Option<Value>>;
+    /// See [`Action::undo_from`].
+    ///
+    /// # Errors
+    /// `Bug` if `in_force` is no state of this action.
+    fn undo_from(&self, in_force: &Value) -> Result<Option<Timestamp>>;
     /// See [`Action::observe`].
     async fn observe(&self, context: &C) -> Result<Value>;
     /// See [`Action::satisfied`].
@@ -120,6 +141,15 @@ impl<C: Send + Sync + 'static, A: Action<C>> AnyAction<C> for A {
 
     fn describe(&self, before: &Value) -> Result<Description> {
         Ok(Action::describe(self, &state::<C, A>(before)?))
+    }
+
+    fn foreseen(&self, before: &Value) -> Result<Option<Value>> {
+        let foreseen = Action::foreseen(self, &state::<C, A>(before)?);
+        foreseen.map(|state| value(A::NAME, &state)).transpose()
+    }
+
+    fn undo_from(&self, in_force: &Value) -> Result<Option<Timestamp>> {
+        Ok(Action::undo_from(self, &state::<C, A>(in_force)?))
     }
 
     async fn observe(&self, context: &C) -> Result<Value> {

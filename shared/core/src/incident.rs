@@ -156,6 +156,9 @@ pub enum Change {
         step: u32,
         /// The state seen.
         after: Value,
+        /// From when it can be taken back without harm; none if at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        undo_from: Option<Timestamp>,
     },
     /// Refused for good, or not seen in a fresh describe.
     StepFailed {
@@ -394,8 +397,13 @@ pub fn apply(step: &mut StepRecord, change: &Change) -> Result<()> {
     step.status = next(step.status, change)?;
     match change {
         Change::StepApplied { .. } => step.applied = true,
-        Change::StepVerified { after, .. } | Change::StepSatisfied { after, .. } => {
-            step.applied |= matches!(change, Change::StepVerified { .. });
+        Change::StepVerified { after, undo_from, .. } => {
+            step.applied = true;
+            step.after = Some(after.clone());
+            step.undo_from = *undo_from;
+            step.detail = None;
+        }
+        Change::StepSatisfied { after, .. } => {
             step.after = Some(after.clone());
             step.detail = None;
         }
@@ -472,6 +480,8 @@ mod tests {
                 command: String::new(),
                 undo_command: None,
                 undo_differs: None,
+                foreseen: None,
+                undo_from: None,
                 before: json!(null),
                 status: *status,
                 after: None,
@@ -537,7 +547,7 @@ mod tests {
             seq: 3,
             at: "2026-11-23T12:00:00Z".parse().unwrap(),
             owner: "o".into(),
-            change: Change::StepVerified { step: 1, after: json!({"rule": null}) },
+            change: Change::StepVerified { step: 1, after: json!({"rule": null}), undo_from: None },
         };
         let text = serde_json::to_string(&entry).unwrap();
         assert!(text.contains(r#""change":"step-verified""#), "{text}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -123,11 +124,18 @@ pub struct StepRecord {
     pub undo_differs: Option<String>,
     /// The state that the plan was made from.
     pub before: Value,
+    /// What a fresh describe is expected to read after it, if that can be told. Part of no hash: it
+    /// follows from the arguments and the state before.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "seen")]
+    pub foreseen: Option<Value>,
     /// Where it stands.
     pub status: StepStatus,
     /// The state seen after it. `null` is a state too: it is what a thing that is gone reads as.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "seen")]
     pub after: Option<Value>,
+    /// From when it can be taken back without harm; none if at once, or while it is not in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_from: Option<Timestamp>,
     /// Whether the call was answered, so that there may be something to take back.
     #[serde(default)]
     pub applied: bool,
@@ -170,8 +178,10 @@ impl StepRecord {
             undo_command: words.undo_command,
             undo_differs: step.action.undo_differs().map(str::to_owned),
             before: step.before.clone(),
+            foreseen: step.action.foreseen(&step.before)?,
             status: StepStatus::Planned,
             after: None,
+            undo_from: None,
             applied: false,
             uncertain: false,
             detail: None,
@@ -380,8 +390,10 @@ mod tests {
             undo_command: None,
             undo_differs: None,
             before: json!({ "x": [1, 2] }),
+            foreseen: None,
             status,
             after: None,
+            undo_from: None,
             applied: false,
             detail: None,
             restored: None,

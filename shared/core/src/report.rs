@@ -140,6 +140,13 @@ pub enum Evidence {
         /// The state now.
         now: Value,
     },
+    /// Taking the step back now would let in again what it keeps out.
+    TooSoon {
+        /// The step.
+        step: u32,
+        /// From when it can be taken back.
+        from: Timestamp,
+    },
 }
 
 /// One step as it is answered.
@@ -176,8 +183,14 @@ pub struct ReportedStep {
     pub resource: String,
     /// The state before.
     pub before: Value,
+    /// What a fresh describe is expected to read after it, if that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
+    pub foreseen: Option<Value>,
     /// The state seen after.
     pub after: Option<Value>,
+    /// From when it can be taken back without harm; none if at once, or while it is not in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_from: Option<Timestamp>,
     /// The equivalent AWS CLI line.
     pub command: String,
     /// The AWS CLI line that takes it back.
@@ -185,6 +198,11 @@ pub struct ReportedStep {
     /// What is not as it was after it was taken back, if something is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_differs: Option<String>,
+}
+
+/// A value that is there, `null` included: it is what a thing that is gone reads as.
+fn there<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }
 
 impl Reply {
@@ -254,7 +272,9 @@ impl Reported {
                     detail: s.detail.clone(),
                     resource: s.resource.clone(),
                     before: s.before.clone(),
+                    foreseen: s.foreseen.clone(),
                     after: s.after.clone(),
+                    undo_from: s.undo_from,
                     command: s.command.clone(),
                     undo_command: s.undo_command.clone(),
                     undo_differs: s.undo_differs.clone(),

@@ -38,6 +38,8 @@ laws! {
     /// Of actions.
     Satisfies = "apply satisfies",
     /// Of actions.
+    Foreseen = "what is seen after is what the plan foresaw",
+    /// Of actions.
     AgainIdle = "apply again changes nothing",
     /// Of actions.
     Restores = "undo restores what was seen before",
@@ -85,6 +87,10 @@ laws! {
     UndoPartial = "a containment that stopped anywhere can be taken back, or is left as it is",
     /// Of responders.
     UndoInterrupted = "an undo that stopped anywhere ends, repeated, restored once",
+    /// Of responders.
+    UndoRefused = "an undo that is refused changes nothing",
+    /// Of responders.
+    ApproveInterrupted = "an approval that stopped anywhere ends, repeated, with each change made once",
 }
 
 impl fmt::Display for Law {

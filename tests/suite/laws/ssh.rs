@@ -1,8 +1,10 @@
 //! `ssh-access`: an event opens TCP 22 to the world, in a group that holds other rules too.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use async_trait::async_trait;
+use backstop_actions::ec2::{Modify, Rule, rules_of};
 use backstop_aws::Account;
+use backstop_core::action::Action as _;
 use backstop_core::responder::Responder;
 use backstop_testkit::Scene;
 use backstop_testkit::laws::responder::{self, Bench, Scenario, Violated};
@@ -32,6 +34,53 @@ const TWO_STEPS: Opened = Opened {
     responder: || Box::new(SshAccess),
 };
 
+/// A range that a person releases: what is left of it below and above port 22 stays open.
+#[derive(Debug)]
+pub(super) struct Ranged(pub(super) fn() -> Box<dyn Responder<Account>>);
+
+/// The ports that the range opens.
+const RANGE: (i32, i32) = (20, 25);
+
+#[async_trait]
+impl Scenario for Ranged {
+    fn name(&self) -> String {
+        "ssh-access, a range".to_owned()
+    }
+
+    fn responder(&self) -> Box<dyn Responder<Account>> {
+        (self.0)()
+    }
+
+    async fn violate(&self, scene: &Scene, others: usize) -> Result<Violated> {
+        let group = Group::new(scene, others).await?;
+        let ports = Allow::range(RANGE.0, RANGE.1, "0.0.0.0/0");
+        let rule = scene.allow(&group.id, ports).await?;
+        let event = scene.recorded().authorized(&group.id, &[rule]);
+        Ok(Violated { thing: Box::new(group), event })
+    }
+
+    async fn violate_again(&self, scene: &Scene, first: &Violated) -> Result<Value> {
+        open(scene, group_of(first), &["::/0"]).await
+    }
+
+    async fn overtake(&self, scene: &Scene, violated: &Violated) -> Result<bool> {
+        let rules = rules_of(&scene.account, group_of(violated)).await?;
+        let narrowed = rules.iter().find(|live| live.rule.from_port == Some(RANGE.0));
+        let narrowed = narrowed.context("the range was narrowed")?;
+        let (account, region) = (scene.id(), scene.account.region());
+        let rule = Rule { description: Some("ours now".to_owned()), ..narrowed.rule.clone() };
+        let (group, id) = (&narrowed.group_id, &narrowed.id);
+        Modify::new(account, region, group, id, &rule).apply(&scene.account).await?;
+        Ok(true)
+    }
+}
+
+/// The group that a violation opened.
+fn group_of(violated: &Violated) -> &str {
+    let group = violated.event.pointer("/detail/requestParameters/groupId");
+    group.and_then(Value::as_str).unwrap_or_default()
+}
+
 async fn open(scene: &Scene, group: &str, sources: &[&str]) -> Result<Value> {
     let mut rules = Vec::new();
     for source in sources {
@@ -58,8 +107,7 @@ impl Scenario for Opened {
     }
 
     async fn violate_again(&self, scene: &Scene, first: &Violated) -> Result<Value> {
-        let group = first.event.pointer("/detail/requestParameters/groupId");
-        open(scene, group.and_then(Value::as_str).unwrap_or_default(), &["::/0"]).await
+        open(scene, group_of(first), &["::/0"]).await
     }
 }
 
@@ -73,12 +121,12 @@ async fn obeys(laws: impl AsyncFn(&Bench<'_>, &mut Tally) -> Result<(), Broken>)
 }
 
 async fn obeys_in(
-    scenario: &Opened,
+    scenario: &dyn Scenario,
     laws: impl AsyncFn(&Bench<'_>, &mut Tally) -> Result<(), Broken>,
 ) -> Tally {
     let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
     let kept = Box::pin(laws(&Bench::new(&scene, scenario), &mut tally)).await;
-    super::verdict(scenario.name, kept, &tally);
+    super::verdict(&scenario.name(), kept, &tally);
     tally
 }
 
@@ -161,4 +209,16 @@ async fn what_stopped_anywhere_can_be_taken_back() {
 async fn an_undo_may_fail_at_every_call_and_the_next_one_ends_it() {
     let tally = obeys(responder::interrupted).await;
     assert!(tally.cases(Law::UndoInterrupted) >= 30, "the faults were not injected");
+}
+
+#[tokio::test]
+async fn an_approval_may_fail_at_every_call_and_a_person_ends_it() {
+    let tally = obeys_in(&Ranged(|| Box::new(SshAccess)), responder::approved).await;
+    assert!(tally.cases(Law::ApproveInterrupted) >= 40, "the faults were not injected");
+}
+
+#[tokio::test]
+async fn an_undo_that_is_refused_changes_nothing() {
+    let tally = obeys_in(&Ranged(|| Box::new(SshAccess)), responder::refused).await;
+    assert!(tally.cases(Law::UndoRefused) >= 5, "the refusals were not tried");
 }

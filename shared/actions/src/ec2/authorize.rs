@@ -56,6 +56,10 @@ impl Action<Account> for Authorize {
         }
     }
 
+    fn foreseen(&self, _before: &Self::State) -> Option<Self::State> {
+        Some(Some(self.rule.clone()))
+    }
+
     async fn observe(&self, account: &Account) -> Result<Self::State> {
         let rules = match rules_of(account, &self.group_id).await {
             Err(error) if error.is_missing() => Vec::new(),

@@ -86,6 +86,10 @@ impl Action<Account> for Modify {
         }
     }
 
+    fn foreseen(&self, _before: &Self::State) -> Option<Self::State> {
+        Some(Some(self.rule.clone()))
+    }
+
     async fn observe(&self, account: &Account) -> Result<Self::State> {
         let rule = ingress_by_id(account, &self.group_id, &self.rule_id).await?;
         Ok(rule.map(|rule| rule.untagged()))

@@ -100,6 +100,10 @@ impl Action<Account> for Revoke {
         }
     }
 
+    fn foreseen(&self, _before: &Self::State) -> Option<Self::State> {
+        Some(None)
+    }
+
     async fn observe(&self, account: &Account) -> Result<Self::State> {
         ingress_by_id(account, &self.group_id, &self.rule_id).await
     }

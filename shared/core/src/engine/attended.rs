@@ -265,6 +265,10 @@ impl<C: Send + Sync + 'static> Engine<C> {
             ))
             .hint("a `show` order says where each step stands"));
         }
+        // Refused whole before the first is taken back, not half-way.
+        for n in &undoable {
+            self.safe_to_undo(*n, hand.step(*n)?.undo_from)?;
+        }
         for n in undoable {
             let stands_on_it =
                 hand.steps().iter().find(|s| s.needs == Some(n) && s.in_force()).map(|s| s.n);
@@ -277,6 +281,17 @@ impl<C: Send + Sync + 'static> Engine<C> {
             self.undo_step(hand, n, undo, &context).await?;
         }
         Ok(())
+    }
+
+    /// Whether a step can be taken back now without letting in again what it keeps out.
+    fn safe_to_undo(&self, n: u32, from: Option<Timestamp>) -> Result<()> {
+        let Some(from) = from.filter(|from| *from > self.clock.now()) else { return Ok(()) };
+        let error = Error::conflict(format!(
+            "step {n} cannot be taken back before {from}: what it keeps out would be let in again"
+        ));
+        Err(error
+            .hint(format!("repeat it after {from}; no `force` takes it back earlier"))
+            .with_evidence(Evidence::TooSoon { step: n, from }))
     }
 
     async fn undo_step(
@@ -294,6 +309,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
             // It was taken back, only the answer or its end was lost.
             return self.note_undone(hand, n, undo).await;
         }
+        // What is in force now may keep out for longer than what was seen then.
+        self.safe_to_undo(n, action.undo_from(&state)?)?;
         let unchanged = match &record.after {
             Some(after) => action.same(&state, after)?,
             None => action.satisfied(&state)?,

@@ -46,10 +46,17 @@ fn unmet(hand: &Hand, n: u32) -> Result<Option<String>> {
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
 
 /// Notes that a fresh describe shows what a step changed.
-fn seen(hand: &mut Hand, n: u32, after: Value, now: Timestamp) -> Result<()> {
+fn seen<C>(
+    hand: &mut Hand,
+    n: u32,
+    action: &dyn AnyAction<C>,
+    after: Value,
+    now: Timestamp,
+) -> Result<()> {
     let record = hand.step(n)?;
     let (containing, answered) = (record.containing, record.applied);
-    hand.note(Change::StepVerified { step: n, after }, now)?;
+    let undo_from = action.undo_from(&after)?;
+    hand.note(Change::StepVerified { step: n, after, undo_from }, now)?;
     if containing {
         let header = hand.header_mut();
         header.verified_at = Some(now);
@@ -209,7 +216,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
         tracing::info!(step = n, action = %record.action, resource = %record.resource, "applied");
         let after = self.verify(action.as_ref(), context, invocation).await?;
-        seen(hand, n, after, self.clock.now())?;
+        seen(hand, n, action.as_ref(), after, self.clock.now())?;
         tracing::info!(step = n, "verified");
         Ok(Progress::Next)
     }
@@ -230,7 +237,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         if record.status == StepStatus::Applied {
             // The call was answered: only its effect is still to be seen.
             let after = self.verify(action, context, invocation).await?;
-            seen(hand, n, after, self.clock.now())?;
+            seen(hand, n, action, after, self.clock.now())?;
             return Ok(false);
         }
         let state = action.observe(context).await?;
@@ -238,7 +245,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let begun = record.status == StepStatus::Applying;
         if action.satisfied(&state)? {
             if begun {
-                seen(hand, n, state, now)?;
+                seen(hand, n, action, state, now)?;
             } else {
                 hand.note(Change::StepSatisfied { step: n, after: state }, now)?;
             }

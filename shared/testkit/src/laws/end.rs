@@ -84,6 +84,14 @@ impl End {
         failed
     }
 
+    /// Forgets how each incident closed on its way: only how it ended is compared.
+    pub(super) fn forget_ends(&mut self) {
+        let incidents = self.state.get_mut("incidents").and_then(Value::as_array_mut);
+        for incident in incidents.into_iter().flatten().filter_map(Value::as_object_mut) {
+            incident.remove("closed");
+        }
+    }
+
     /// What differs from the run without a fault, none if nothing does.
     ///
     /// `twice`: a notice may have been told twice. It is published before the journal says so, so
@@ -108,7 +116,7 @@ impl End {
 }
 
 /// Where two values differ first.
-fn difference(path: &str, one: &Value, other: &Value) -> String {
+pub(super) fn difference(path: &str, one: &Value, other: &Value) -> String {
     let at = |key: &str, a: Option<&Value>, b: Option<&Value>| {
         let null = Value::Null;
         difference(&format!("{path}.{key}"), a.unwrap_or(&null), b.unwrap_or(&null))

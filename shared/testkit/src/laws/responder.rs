@@ -1,5 +1,6 @@
 //! The laws of every responder, on one canonical scenario of it.
 
+mod approve;
 mod crashes;
 mod faults;
 mod interleave;
@@ -27,11 +28,12 @@ use crate::machine::{How, Machine};
 use crate::policy::{needs, statements};
 use crate::scene::Scene;
 
+pub use approve::approved;
 pub use crashes::{next_delivery, sweep};
 pub use faults::{refusals, retry, sdk_retry};
 pub use interleave::{two_deliveries, two_events};
 pub use quiet::{already_right, declared, modes, page_two, redelivery};
-pub use undo::{interrupted, partial};
+pub use undo::{interrupted, partial, refused};
 
 /// A fresh violation.
 #[derive(Debug)]
@@ -61,6 +63,12 @@ pub trait Scenario: Debug + Send + Sync {
 
     /// Makes another violation of the same resource. Returns its event.
     async fn violate_again(&self, scene: &Scene, first: &Violated) -> Result<Value>;
+
+    /// Somebody changes by hand what the response has changed, so that its undo must be refused.
+    /// Says whether there is such a change: what was taken away, nobody can change.
+    async fn overtake(&self, _scene: &Scene, _violated: &Violated) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 /// A scenario in its scene.

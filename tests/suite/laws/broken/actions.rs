@@ -1,8 +1,9 @@
 //! Revoke, broken in one place each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use backstop_actions::ec2::{Authorize, Revoke, Rule, rules_of};
@@ -27,6 +28,10 @@ pub(super) trait Flaw: Debug + Clone + Send + Sync + 'static {
 
     async fn observe(it: &Revoke, account: &Account) -> Result<Option<Rule>> {
         it.observe(account).await
+    }
+
+    fn foreseen(it: &Revoke, before: Option<&Rule>) -> Option<Option<Rule>> {
+        it.foreseen(&before.cloned())
     }
 
     fn satisfied(state: Option<&Rule>) -> bool {
@@ -75,6 +80,10 @@ impl<F: Flaw> Action<Account> for Flawed<F> {
         Action::describe(&self.it, before)
     }
 
+    fn foreseen(&self, before: &Self::State) -> Option<Self::State> {
+        F::foreseen(&self.it, before.as_ref())
+    }
+
     async fn observe(&self, account: &Account) -> Result<Self::State> {
         F::observe(&self.it, account).await
     }
@@ -105,6 +114,9 @@ macro_rules! flaws {
         )+
     };
 }
+
+/// The rules that were called for: what a process keeps, and AWS does not know.
+static CALLED: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
 
 /// Some other rule of the group, from a range of its own.
 async fn add(it: &Revoke, account: &Account, rule: Rule) -> Result<()> {
@@ -162,6 +174,25 @@ flaws! {
     DoesNothing {
         async fn apply(_: &Revoke, _: &Account) -> Result<()> {
             Ok(())
+        }
+    }
+
+    /// Foresees that the rule stays.
+    ForeseesNothing {
+        fn foreseen(_: &Revoke, before: Option<&Rule>) -> Option<Option<Rule>> {
+            Some(before.cloned())
+        }
+    }
+
+    /// Takes its own call for its effect: whoever looks after it sees what it wants.
+    BelievesItself {
+        async fn observe(it: &Revoke, account: &Account) -> Result<Option<Rule>> {
+            let called = CALLED.lock().unwrap_or_else(PoisonError::into_inner).contains(&it.rule_id);
+            if called { Ok(None) } else { it.observe(account).await }
+        }
+        async fn apply(it: &Revoke, account: &Account) -> Result<()> {
+            CALLED.lock().unwrap_or_else(PoisonError::into_inner).insert(it.rule_id.clone());
+            it.apply(account).await
         }
     }
 
@@ -328,6 +359,7 @@ flaws! {
 pub(super) const CATCHES: &[(&str, Law)] = &[
     ("observes by mutating", Law::LooksOnly),
     ("does nothing", Law::Satisfies),
+    ("foresees what does not come", Law::Foreseen),
     ("does something else the second time", Law::AgainIdle),
     ("forgets tags in undo", Law::Restores),
     ("undoes twice", Law::UndoAgainIdle),
@@ -373,6 +405,7 @@ async fn every_law_of_actions_catches_its_specimen() {
         let kept = match specimen {
             "observes by mutating" => run(scene, &case::<TagsWhatItLooksAt>(), law).await,
             "does nothing" => run(scene, &case::<DoesNothing>(), law).await,
+            "foresees what does not come" => run(scene, &case::<ForeseesNothing>(), law).await,
             "does something else the second time" => {
                 run(scene, &case::<NotIdempotent>(), law).await
             }

@@ -5,25 +5,27 @@ use std::marker::PhantomData;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use backstop_actions::ec2::{Authorize, Revoke, rules_of};
+use backstop_actions::ec2::{Authorize, Modify, Revoke, Rule, rules_of};
 use backstop_aws::{Account, Classify};
-use backstop_core::action::{Action, ActionKind};
+use backstop_core::action::{Action, ActionKind, Description};
 use backstop_core::assessment::Assessment;
 use backstop_core::candidate::Candidate;
 use backstop_core::error::Result;
 use backstop_core::event::{Envelope, Run};
-use backstop_core::manifest::Manifest;
+use backstop_core::manifest::{Manifest, Permissions};
 use backstop_core::responder::{Detection, Memory, Responder};
 use backstop_testkit::Scene;
-use backstop_testkit::laws::responder::{self, Bench};
+use backstop_testkit::laws::responder::{self, Bench, Scenario};
 use backstop_testkit::laws::{Broken, Law, Tally};
+use serde::{Deserialize, Serialize};
 use ssh_access::SshAccess;
 
 use super::actions::{
-    FailsToUndoTwice, Flaw, Flawed, ForgetsDescription, Honest, Pretends, SwallowsLoss, first_page,
+    BelievesItself, FailsToUndoTwice, Flaw, Flawed, ForgetsDescription, Honest, Pretends,
+    SwallowsLoss, first_page,
 };
 use super::caught;
-use crate::laws::ssh::{ONE, Opened};
+use crate::laws::ssh::{ONE, Opened, Ranged};
 
 /// How it decides, if not as the real one does.
 #[async_trait]
@@ -253,6 +255,87 @@ impl Judgement for GivesUp {
     }
 }
 
+/// Modify, which puts right again what it should only look at.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Restless(Modify);
+
+#[async_trait]
+impl Action<Account> for Restless {
+    const NAME: &'static str = <Modify as Action<Account>>::NAME;
+    const PERMISSIONS: Permissions = <Modify as Action<Account>>::PERMISSIONS;
+    type State = Option<Rule>;
+
+    fn describe(&self, before: &Self::State) -> Description {
+        Action::describe(&self.0, before)
+    }
+
+    fn foreseen(&self, before: &Self::State) -> Option<Self::State> {
+        Action::foreseen(&self.0, before)
+    }
+
+    async fn observe(&self, account: &Account) -> Result<Self::State> {
+        let state = self.0.observe(account).await?;
+        if state.as_ref().is_some_and(|rule| rule.description.is_some()) {
+            self.0.apply(account).await?;
+        }
+        Ok(state)
+    }
+
+    fn satisfied(&self, state: &Self::State) -> bool {
+        Action::satisfied(&self.0, state)
+    }
+
+    async fn apply(&self, account: &Account) -> Result<()> {
+        self.0.apply(account).await
+    }
+
+    async fn undo(&self, account: &Account, before: &Self::State) -> Result<Self> {
+        self.0.undo(account, before).await.map(Self)
+    }
+}
+
+/// ssh-access with a modify that puts right again what it should only look at.
+#[derive(Debug)]
+struct PutsRight;
+
+#[async_trait]
+impl Responder<Account> for PutsRight {
+    fn manifest(&self) -> &'static Manifest {
+        &MANIFEST
+    }
+
+    fn actions(&self) -> &'static [ActionKind<Account>] {
+        const KINDS: &[ActionKind<Account>] = &[
+            ActionKind::of::<Restless>(),
+            ActionKind::of::<Authorize>(),
+            ActionKind::of::<Revoke>(),
+        ];
+        KINDS
+    }
+
+    fn detect(&self, event: &Envelope) -> Detection {
+        SshAccess.detect(event)
+    }
+
+    fn target(&self, run: &Run, key: &str) -> Result<Vec<Candidate>> {
+        SshAccess.target(run, key)
+    }
+
+    async fn survey(&self, _: &Account, _: &Memory, _: &str) -> Result<Vec<Candidate>> {
+        Ok(Vec::new())
+    }
+
+    async fn assess(
+        &self,
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> Result<Assessment<Account>> {
+        SshAccess.assess(candidate, account, memory).await
+    }
+}
+
 /// Specimen → the law that must catch it.
 pub(super) const CATCHES: &[(&str, Law)] = &[
     ("an action that swallows what may pass", Law::Retry),
@@ -267,6 +350,8 @@ pub(super) const CATCHES: &[(&str, Law)] = &[
     ("acts while it assesses: modes", Law::Modes),
     ("an action that forgets in undo", Law::UndoPartial),
     ("an action that cannot undo twice", Law::UndoInterrupted),
+    ("an action that puts right what it looks at", Law::UndoRefused),
+    ("an action that believes itself", Law::ApproveInterrupted),
     ("a responder with an undeclared call", Law::Declared),
     ("a responder that reads only page one", Law::PageTwo),
 ];
@@ -287,6 +372,8 @@ fn specimen(name: &str) -> Make {
         }
         "believes the event" => With::<Honest, Believes>::boxed,
         "an action that forgets in undo" => With::<ForgetsDescription, Sound>::boxed,
+        "an action that puts right what it looks at" => || Box::new(PutsRight),
+        "an action that believes itself" => With::<BelievesItself, Sound>::boxed,
         "an action that cannot undo twice" => With::<FailsToUndoTwice, Sound>::boxed,
         "a responder with an undeclared call" => With::<Honest, LooksAround>::boxed,
         "a responder that reads only page one" => With::<Honest, ReadsOnePage>::boxed,
@@ -309,10 +396,13 @@ async fn run(bench: &Bench<'_>, law: Law) -> std::result::Result<(), Broken> {
         Law::Modes => Box::pin(responder::modes(bench, tally)).await,
         Law::UndoPartial => Box::pin(responder::partial(bench, tally)).await,
         Law::UndoInterrupted => Box::pin(responder::interrupted(bench, tally)).await,
+        Law::UndoRefused => Box::pin(responder::refused(bench, tally)).await,
+        Law::ApproveInterrupted => Box::pin(responder::approved(bench, tally)).await,
         Law::PageTwo => Box::pin(responder::page_two(bench, tally)).await,
         Law::Declared => Box::pin(responder::declared(bench, tally)).await,
         Law::LooksOnly
         | Law::Satisfies
+        | Law::Foreseen
         | Law::AgainIdle
         | Law::Restores
         | Law::UndoAgainIdle
@@ -333,7 +423,10 @@ async fn all_caught(from: usize, to: usize) {
         let scene = Scene::new().await.unwrap();
         let broken =
             Opened { name: "a broken ssh-access", sources: ONE, responder: specimen(name) };
-        let kept = run(&Bench::new(&scene, &broken), law).await;
+        let ranged = Ranged(specimen(name));
+        // Only what was changed into something else can be overtaken.
+        let scenario: &dyn Scenario = if law == Law::UndoRefused { &ranged } else { &broken };
+        let kept = run(&Bench::new(&scene, scenario), law).await;
         missed.extend(caught(name, law, kept).err());
     }
     assert!(missed.is_empty(), "{missed:#?}");

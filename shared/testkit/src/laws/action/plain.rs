@@ -80,6 +80,10 @@ async fn run<A: Action<Account>>(
     hold(Law::Satisfies, action.satisfied(&after), name, || {
         format!("after apply it observes {after:?}")
     })?;
+    let foreseen = Action::<Account>::foreseen(&action, &before);
+    hold(Law::Foreseen, foreseen.as_ref().is_none_or(|state| *state == after), name, || {
+        format!("the plan showed {foreseen:?}, a fresh describe {after:?}")
+    })?;
     let applied = thing.read(scene).await?;
     hold(Law::Beside, applied.beside == at_first.beside, name, || {
         format!("apply: {} became {}", at_first.beside, applied.beside)
@@ -126,6 +130,7 @@ async fn run<A: Action<Account>>(
     for law in [
         Law::LooksOnly,
         Law::Satisfies,
+        Law::Foreseen,
         Law::AgainIdle,
         Law::Restores,
         Law::UndoAgainIdle,

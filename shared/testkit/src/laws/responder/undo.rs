@@ -1,9 +1,14 @@
 //! Taking it back, from wherever it stopped.
 
+use backstop_core::incident::Change;
+use backstop_core::report::Reported;
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 
+use super::super::end::difference;
 use super::{Bench, Case, Kept, Law, Tally, changes, crashes::crash, hold, same, sweeping};
 use crate::faults::Fault;
+use crate::machine::Machine;
 
 /// The containment stopped at every call, or one of its changes was refused. Then a person's undo
 /// restores what was there before, or is refused with the reason and changes nothing; and what it
@@ -129,4 +134,88 @@ pub async fn interrupted(bench: &Bench<'_>, tally: &mut Tally) -> Kept {
         }
     }
     Ok(())
+}
+
+/// An undo that must be refused, for each reason that there is: it says why, and live state, the
+/// plan, the outcome and what people were told stay as they were.
+///
+/// # Errors
+/// The first case that does not.
+pub async fn refused(bench: &Bench<'_>, tally: &mut Tally) -> Kept {
+    let order = |incident: &str, more: Value| {
+        let mut undo = json!({ "incident": incident, "requested_by": "alice", "reason": "why" });
+        if let (Some(undo), Value::Object(more)) = (undo.as_object_mut(), more) {
+            undo.extend(more);
+        }
+        json!({ "backstop": { "undo": undo }})
+    };
+    let case = bench.released().await?;
+    let attended = bench.later(2, &bench.attended())?;
+    for (why, more) in [
+        ("a step that is not there", json!({ "step": 99 })),
+        ("forced without a reason", json!({ "force": true, "reason": " " })),
+    ] {
+        for incident in &case.incidents {
+            refusal(bench, &attended, &case, why, &order(incident, more.clone())).await?;
+            tally.count(Law::UndoRefused, 1);
+        }
+    }
+    if bench.scenario.overtake(bench.scene, &case.violated).await? {
+        for incident in &case.incidents {
+            let why = "somebody has changed it since";
+            refusal(bench, &attended, &case, why, &order(incident, json!({}))).await?;
+            tally.count(Law::UndoRefused, 1);
+        }
+    }
+    let case = bench.planned().await?;
+    let attended = bench.later(2, &bench.attended())?;
+    for incident in &case.incidents {
+        let why = "nothing was applied";
+        refusal(bench, &attended, &case, why, &order(incident, json!({}))).await?;
+        tally.count(Law::UndoRefused, 1);
+    }
+    let case = bench.released().await?;
+    let attended = bench.later(2, &bench.attended())?;
+    for incident in &case.incidents {
+        let undo = order(incident, json!({}));
+        Bench::invoke(&attended, Law::UndoRefused, &bench.scenario.name(), &undo).await?;
+        refusal(bench, &attended, &case, "it was taken back already", &undo).await?;
+        tally.count(Law::UndoRefused, 1);
+    }
+    Ok(())
+}
+
+/// One undo that must be refused and change nothing.
+async fn refusal(
+    bench: &Bench<'_>,
+    attended: &Machine,
+    case: &Case,
+    why: &str,
+    undo: &Value,
+) -> Kept {
+    let law = Law::UndoRefused;
+    let name = format!("{}, {why}", bench.scenario.name());
+    let stood = case.violated.thing.read(bench.scene).await?;
+    let shown = bench.shown(attended, case).await?;
+    let mark = bench.scene.mark()?;
+    let answer = attended.invoke(undo).await;
+    hold(law, answer.is_err(), &name, || "it was not refused".to_owned())?;
+    let (changed, told) = (bench.scene.changes(mark)?, bench.scene.notices(mark)?.len());
+    hold(law, changed.is_empty() && told == 0, &name, || {
+        format!("it calls {changed:?} and publishes {told} notices")
+    })?;
+    let now = case.violated.thing.read(bench.scene).await?;
+    hold(law, now == stood, &name, || format!("{} became {}", stood.whole, now.whole))?;
+    let now = told_of(&bench.shown(attended, case).await?)?;
+    let shown = told_of(&shown)?;
+    hold(law, now == shown, &name, || difference("", &now, &shown))
+}
+
+/// What is told of incidents; that somebody had one in hand is no change.
+fn told_of(shown: &[Reported]) -> anyhow::Result<Value> {
+    let mut shown = shown.to_vec();
+    for entries in shown.iter_mut().filter_map(|incident| incident.entries.as_mut()) {
+        entries.retain(|entry| entry.change != Change::Resumed);
+    }
+    Ok(serde_json::to_value(shown)?)
 }

@@ -1,0 +1,7 @@
+//! The engine, over the journal in memory.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
+
+mod measures;
+mod undo;
+mod world;

@@ -1,0 +1,65 @@
+//! An undo that would do harm now.
+
+use backstop_core::clock::Clock as _;
+use backstop_core::error::Class as ErrorClass;
+use backstop_core::report::Evidence;
+use backstop_core::words::{Outcome, StepStatus};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::world::{Stage, undo};
+
+/// Both doors are closed, while a burglar stands before them for an hour.
+async fn besieged() -> (Stage, backstop_core::report::Reported) {
+    let stage = Stage::new();
+    *stage.world.open.lock().unwrap() = [true, true];
+    let until = stage.world.now().saturating_add(SignedDuration::from_hours(1)).unwrap();
+    *stage.world.besieged.lock().unwrap() = Some(until);
+    let incident = stage.unattended(&stage.event()).await.unwrap().remove(0);
+    assert_eq!(incident.outcome, Some(Outcome::Contained));
+    assert!(incident.steps.iter().all(|step| step.undo_from == Some(until)), "{incident:?}");
+    (stage, incident)
+}
+
+#[tokio::test]
+async fn what_would_let_in_again_is_refused_whole_with_the_time_and_force_changes_nothing() {
+    let (stage, incident) = besieged().await;
+    let from = incident.steps[0].undo_from.unwrap();
+    for force in [false, true] {
+        let mut order = undo(&incident);
+        order["backstop"]["undo"]["force"] = json!(force);
+        let error = stage.attended(&order).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Conflict);
+        assert!(error.to_string().contains(&from.to_string()), "{error}");
+        let Some(Evidence::TooSoon { step: 2, from: said }) = error.evidence() else {
+            panic!("{:?}", error.evidence())
+        };
+        assert_eq!(*said, from);
+        assert_eq!(*stage.world.open.lock().unwrap(), [false, false]);
+        let shown = stage.journal.show(&incident.id).await.unwrap();
+        assert_eq!(shown.header.outcome, Some(Outcome::Contained));
+        assert!(shown.steps.iter().all(|step| step.status == StepStatus::Verified));
+    }
+}
+
+#[tokio::test]
+async fn one_step_that_waits_keeps_the_whole_incident_from_being_taken_back_half() {
+    let (stage, incident) = besieged().await;
+    // The second door alone is besieged for longer: the journal knows it of the first look.
+    stage.world.forward(SignedDuration::from_hours(1));
+    let later = stage.world.now().saturating_add(SignedDuration::from_hours(1)).unwrap();
+    *stage.world.besieged.lock().unwrap() = Some(later);
+    let error = stage.attended(&undo(&incident)).await.unwrap_err();
+    assert!(error.to_string().contains(&later.to_string()), "live state counts too: {error}");
+    assert_eq!(*stage.world.open.lock().unwrap(), [false, false]);
+}
+
+#[tokio::test]
+async fn once_it_is_safe_it_is_taken_back() {
+    let (stage, incident) = besieged().await;
+    stage.world.forward(SignedDuration::from_mins(61));
+    let undone = stage.attended(&undo(&incident)).await.unwrap().remove(0);
+    assert_eq!(undone.outcome, Some(Outcome::Undone));
+    assert_eq!(*stage.world.open.lock().unwrap(), [true, true]);
+    assert!(undone.steps.iter().all(|step| step.status == StepStatus::Undone));
+}
