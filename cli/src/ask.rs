@@ -1,8 +1,10 @@
 //! Asks a person on the terminal, once, before anything is changed.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use backstop_core::Error;
+use backstop_core::event::Operator;
 
 use crate::exit::{Exit, Failure};
 
@@ -54,4 +56,52 @@ pub(crate) async fn waiting<T>(for_what: &str, done: impl Future<Output = T>) ->
 pub(crate) fn tell(text: &str) {
     // Nothing can be done about a terminal that is gone.
     drop(writeln!(std::io::stderr().lock(), "{text}"));
+}
+
+/// The incident that an order is under way for which changes something, if one is.
+static UNDER_WAY: Mutex<Option<String>> = Mutex::new(None);
+
+/// An order that changes something is under way until this is dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay;
+
+impl UnderWay {
+    /// Notes an order.
+    pub(crate) fn begins(order: &Operator) -> Self {
+        let incident = match order {
+            Operator::Approve(approve) => Some(approve.incident.clone()),
+            Operator::Undo(undo) => Some(undo.incident.clone()),
+            Operator::Run(_)
+            | Operator::Show(_)
+            | Operator::Incidents(_)
+            | Operator::Sweep(_)
+            | Operator::Request(_) => None,
+        };
+        *UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner) = incident;
+        Self
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        *UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Whoever interrupts the command is told if that does not stop what was asked for.
+#[expect(clippy::exit, reason = "an interrupt ends the process, from a thread of its own")]
+pub(crate) fn on_interrupt() -> Result<(), Failure> {
+    /// What a shell expects of a process that SIGINT ended: 128 + 2.
+    const INTERRUPTED: i32 = 130;
+    ctrlc::set_handler(|| {
+        let under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(incident) = under_way else { std::process::exit(INTERRUPTED) };
+        let error =
+            Error::transient(format!("interrupted: what was asked for `{incident}` may be done"))
+                .hint(format!(
+                    "look with `backstop show {incident}`; the sweep ends what lies open"
+                ));
+        std::process::exit(Failure::from(error).report() as i32)
+    })
+    .map_err(|e| Failure::Other(e.into()))
 }

@@ -10,13 +10,11 @@ pub(crate) mod manifest;
 pub(crate) mod run;
 pub(crate) mod undo;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use backstop_core::Error;
 use backstop_core::ident::Shape;
-use backstop_core::manifest::Runbook;
-use backstop_core::report::{Reply, Reported};
-use backstop_core::text::shell;
+use backstop_core::report::Reported;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
@@ -37,39 +35,39 @@ pub(crate) enum Format {
 /// How many columns text has.
 const WIDTH: usize = 100;
 
-/// How incidents are shown here and now.
-fn look(format: render::Format) -> Look {
-    let colour = format == render::Format::Text && environment::colour();
+/// How incidents are shown here and now, where that is written to.
+fn look(format: render::Format, to: &impl IsTerminal) -> Look {
+    let colour = format == render::Format::Text && environment::colour(to);
     Look { format, now: Timestamp::now(), colour, width: WIDTH }
 }
 
 /// Prints incidents as data; as JSON it is the answer of the function (design §4).
-fn print(incidents: Vec<Reported>, format: render::Format) -> Result<(), Failure> {
+fn print(incidents: &[Reported], format: render::Format) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    if format == render::Format::Json {
-        let reply = Reply { incidents, ignored: None };
-        let text = serde_json::to_string_pretty(&reply).map_err(anyhow::Error::from)?;
-        writeln!(out, "{text}")?;
+    let look = look(format, &out);
+    let together = matches!(format, render::Format::Json | render::Format::Html);
+    if together && incidents.len() != 1 {
+        // One answer, one page: not several behind each other.
+        write!(out, "{}", render::incidents(incidents, &look))?;
         return Ok(());
     }
-    if format == render::Format::Html && incidents.len() != 1 {
-        // One page, not several behind each other.
-        write!(out, "{}", render::incidents(&incidents, &look(format)))?;
-        return Ok(());
-    }
-    for one in &incidents {
-        write!(out, "{}", render::incident(one, &look(format)))?;
+    for one in incidents {
+        write!(out, "{}", render::incident(one, &look))?;
     }
     Ok(())
 }
 
 /// Shows what a person is about to be asked about: as data if it is read as text, else as talk.
 fn preview(incidents: &[Reported], format: render::Format) -> Result<(), Failure> {
+    // What happened when is not what is asked about: the plan is to stand above the question.
+    let shown: Vec<Reported> =
+        incidents.iter().map(|one| Reported { entries: None, ..one.clone() }).collect();
     if format == render::Format::Text {
-        return print(incidents.to_vec(), format);
+        return print(&shown, format);
     }
-    for one in incidents {
-        write!(std::io::stderr(), "{}", render::incident(one, &look(render::Format::Text)))?;
+    let mut talk = std::io::stderr();
+    for one in &shown {
+        write!(talk, "{}", render::incident(one, &look(render::Format::Text, &talk)))?;
     }
     Ok(())
 }
@@ -104,24 +102,4 @@ fn responder_of(id: &str) -> Result<&'static str, Failure> {
             ))
             .into()
     })
-}
-
-/// The line that starts the runbook of an incident again, ready to paste.
-fn run_again(incident: &Reported) -> Option<String> {
-    let owner = responder_of(&incident.id).ok()?;
-    let responder =
-        catalogue::responders().into_iter().find(|r| r.manifest().responder == owner)?;
-    let takes = |runbook: &&Runbook| {
-        let known = |id: &String| runbook.parameters.iter().any(|p| p.name == id);
-        !incident.ids.is_empty() && incident.ids.keys().all(known)
-    };
-    let runbook = responder.manifest().runbooks.iter().find(takes)?;
-    let mut words = vec![format!("backstop run {}", runbook.name)];
-    for (id, values) in &incident.ids {
-        let option = |value: &String| format!("--{} {}", id.replace('_', "-"), shell(value));
-        words.extend(values.iter().map(option));
-    }
-    words.push(format!("--account {} --region {}", incident.account, incident.region));
-    words.push("--reason WHY".to_owned());
-    Some(words.join(" "))
 }

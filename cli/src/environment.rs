@@ -18,7 +18,8 @@ pub(crate) fn user() -> Option<String> {
     variable("USER")
 }
 
-/// Whether data is coloured: on a terminal, unless `NO_COLOR` is set (no-color.org).
-pub(crate) fn colour() -> bool {
-    std::io::stdout().is_terminal() && variable("NO_COLOR").is_none()
+/// Whether text that is written there is coloured: on a terminal, unless `NO_COLOR` is set
+/// (no-color.org).
+pub(crate) fn colour(to: &impl IsTerminal) -> bool {
+    to.is_terminal() && variable("NO_COLOR").is_none()
 }

@@ -7,6 +7,8 @@ use backstop_core::error::Class;
 use backstop_core::report::Reported;
 use backstop_core::words::Outcome;
 
+use crate::render::{clean, visible};
+
 /// The exit codes (design §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -87,9 +89,17 @@ impl From<std::io::Error> for Failure {
 impl Failure {
     /// Says what went wrong on standard error, and which exit code that is.
     pub(crate) fn report(self) -> Exit {
-        let mut to = std::io::stderr().lock();
+        let (words, exit) = self.words();
+        // Nothing can be done about a terminal that is gone.
+        drop(std::io::stderr().lock().write_all(words.as_bytes()));
+        exit
+    }
+
+    /// The lines that tell it. Others may have chosen a part: nothing in it moves a terminal, and a
+    /// command in a hint stays what it is.
+    fn words(self) -> (String, Exit) {
         let (text, hint, exit) = match self {
-            Self::Closed => return Exit::Done,
+            Self::Closed => return (String::new(), Exit::Done),
             Self::Backstop(error) => {
                 let exit = match error.class() {
                     Class::Transient | Class::Denied | Class::Missing | Class::Bug => Exit::Aws,
@@ -102,11 +112,25 @@ impl Failure {
             }
             Self::Other(error) => (format!("{error:#}"), None, Exit::Usage),
         };
-        // Nothing can be done about a terminal that is gone.
-        drop(writeln!(to, "error: {text}"));
-        if let Some(hint) = hint {
-            drop(writeln!(to, "hint: {hint}"));
-        }
-        exit
+        let text: Vec<String> = text.lines().map(clean).collect();
+        let hint = hint.map(|hint| format!("hint: {}\n", visible(&hint))).unwrap_or_default();
+        (format!("error: {}\n{hint}", text.join("\n")), exit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backstop_core::Error;
+
+    #[test]
+    fn what_others_wrote_moves_no_terminal() {
+        let tag = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}x";
+        let command = format!("aws x --tags {}", backstop_core::text::shell(tag));
+        let error = Error::conflict(format!("it has changed\n(now {tag})")).hint(command);
+        let (words, exit) = Failure::Ended(Exit::Undo, error).words();
+        assert_eq!((words.lines().count(), exit), (3, Exit::Undo), "{words}");
+        assert!(words.lines().all(|line| clean(line) == line), "{words:?}");
+        assert!(words.contains("$'\\u202e'"), "the command still does the same: {words}");
     }
 }

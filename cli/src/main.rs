@@ -12,6 +12,7 @@ mod principal;
 mod queues;
 mod reach;
 mod render;
+mod standing;
 
 use std::process::ExitCode;
 
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
 
 /// Waits for a verb that speaks to AWS.
 fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    ask::on_interrupt()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(verb)
 }

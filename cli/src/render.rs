@@ -20,6 +20,7 @@ use backstop_core::report::{Reply, Reported};
 use clap::ValueEnum;
 use jiff::Timestamp;
 
+pub(crate) use clean::{clean, visible};
 use story::Story;
 
 /// How an incident is printed.
@@ -75,5 +76,19 @@ pub(crate) fn incident(incident: &Reported, look: &Look) -> String {
 fn json(incidents: &[Reported]) -> String {
     let reply = Reply { incidents: incidents.to_vec(), ignored: None };
     // Strings, numbers and maps with text keys: there is nothing in it that JSON cannot hold.
-    serde_json::to_string_pretty(&reply).unwrap_or_default() + "\n"
+    escaped(&serde_json::to_string_pretty(&reply).unwrap_or_default()) + "\n"
+}
+
+/// The same JSON with every character that a terminal would obey, or hide, written as `\uXXXX`: in
+/// JSON they stand in strings only.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || clean(c.encode_utf8(&mut [0; 4])) == c.to_string() {
+            text.push(c);
+        } else {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
 }

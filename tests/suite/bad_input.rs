@@ -163,7 +163,13 @@ async fn bad_state(scene: &Scene, group: &str, good: &Value) {
     gone["detail"]["eventID"] = json!("gone");
     gone["detail"]["responseElements"]["securityGroupRuleSet"]["items"][0]["groupId"] =
         json!("sg-00000000000000000");
-    case(&unattended, "a group that is gone", &gone.to_string(), Incident("is gone")).await;
+    case(
+        &unattended,
+        "a group that is gone",
+        &gone.to_string(),
+        Incident("there is no security group sg-00000000000000000 in"),
+    )
+    .await;
     let mut revoked = good.clone();
     revoked["detail"]["eventID"] = json!("revoked");
     revoked["detail"]["responseElements"]["securityGroupRuleSet"]["items"][0]["securityGroupRuleId"] =

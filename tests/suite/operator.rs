@@ -2,6 +2,7 @@
 
 mod dlq;
 mod examples;
+mod interrupted;
 mod refused;
 mod transcript;
 
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use crate::process::{binary, deployed};
 
-/// Runs a line in a terminal and answers the question that it asks.
+/// Runs a line in a terminal and answers each question that it asks.
 const IN_A_TERMINAL: &str = r#"
 import os, pty, re, sys
 line, answer = sys.argv[1:]
@@ -35,7 +36,6 @@ while True:
     said += more
     if answer and said.endswith(b"Type `yes`: "):
         os.write(terminal, answer.encode() + b"\n")
-        answer = None
 # As it looks in the end: what was erased is gone.
 said = re.sub(rb"[^\n]*\r\x1b\[K", b"", said.replace(b"\r\n", b"\n"))
 sys.stdout.buffer.write(said)
@@ -185,6 +185,42 @@ async fn a_run_plans_asks_and_applies_what_was_shown() {
     let mut rules = person.scene.rules(&group).await.unwrap();
     rules.sort();
     assert_eq!(rules, ["tcp 20-21 from 0.0.0.0/0", "tcp 23-30 from 0.0.0.0/0"]);
+}
+
+#[tokio::test]
+async fn one_run_on_several_instances_tells_of_each() {
+    let person = Person::on_call().await;
+    let scene = &person.scene;
+    let launch = async |group: &str, count| {
+        let launched = scene.launch(count, group, None).await.unwrap();
+        let ids = launched.into_iter().map(|i| i.instance_id.unwrap());
+        ids.map(|id| format!("--instance-id {id}")).collect::<Vec<_>>()
+    };
+    let (open, closed) = (scene.group("open").await.unwrap(), scene.group("closed").await.unwrap());
+    scene.allow(&open, Allow::tcp(22, "0.0.0.0/0")).await.unwrap();
+    // Two in the open group, so that the second has nothing left to do; one where nothing is wrong.
+    let mut ids = launch(&open, 2).await;
+    ids.extend(launch(&closed, 1).await);
+    let run = format!(
+        "backstop run ssh-access.revoke-ingress {} --reason INC-42 --apply --yes",
+        ids.join(" ")
+    );
+    let chosen = person.types(&format!("{run} --option narrow"));
+    assert_eq!(chosen.code, 2, "no plan holds a choice: {chosen:?}");
+    assert_eq!(scene.rules(&open).await.unwrap(), ["tcp 22 from 0.0.0.0/0"]);
+
+    let done = person.types(&format!("{run} --format json"));
+    assert_eq!(done.code, 0, "{done:?}");
+    let reply: Value = serde_json::from_str(&done.out).unwrap();
+    let outcomes: Vec<_> = reply["incidents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["contained", "compliant"], "{reply}");
+    assert!(done.err.contains("nothing is left to apply"), "{}", done.err);
+    assert_eq!(scene.rules(&open).await.unwrap(), [""; 0]);
 }
 
 #[tokio::test]

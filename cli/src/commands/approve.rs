@@ -6,14 +6,15 @@ use backstop_core::event::{Approve, Operator};
 use backstop_core::incident::{Change, Entry};
 use backstop_core::report::{Evidence, Reported, ReportedStep};
 use backstop_core::text::safe;
-use backstop_core::words::{self, Outcome, StepStatus};
+use backstop_core::words::Outcome;
 use jiff::Timestamp;
 
-use super::{incident_id, preview, print, responder_of, run_again};
+use super::{incident_id, preview, print, responder_of};
 use crate::ask::{agreed, tell};
 use crate::exit::{Exit, Failure};
 use crate::reach::{Desk, Reach, Unanswered, Way};
 use crate::render::Format;
+use crate::standing::{options, run_again, waits};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: `backstop approve ssh-access-20261123-aaaaaaaaaaaa --yes`")]
@@ -43,12 +44,12 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// What of a plan is released, and by whom.
+/// What of a plan is released: exactly what the person was shown.
 #[derive(Debug)]
 pub(crate) struct Release<'a> {
-    pub(crate) steps: Option<Vec<u32>>,
-    pub(crate) option: Option<String>,
-    pub(crate) by: &'a str,
+    incident: &'a Reported,
+    steps: Vec<&'a ReportedStep>,
+    option: Option<&'a str>,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
@@ -63,16 +64,16 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
                 .hint("look at it with `backstop show`, then approve that hash"),
         ));
     }
+    let release = Release::of(&shown, args.steps.as_deref(), args.option.as_deref())?;
     preview(std::slice::from_ref(&shown), args.format)?;
-    tell(&question(&shown, args.steps.as_deref(), args.option.as_deref())?);
+    tell(&release.question());
     if !agreed("Apply it?", args.yes)? {
         return Ok(Exit::Findings);
     }
     let by = desk.principal.name(args.approved_by.as_deref()).await?;
-    let what = Release { steps: args.steps.clone(), option: args.option.clone(), by: &by };
-    let done = release(desk.reach(), responder, &shown, &what).await?;
+    let done = release.ask(desk.reach(), responder, &by).await.map_err(Failure::from)?;
     let exit = Exit::of(&done);
-    print(done, args.format)?;
+    print(&done, args.format)?;
     Ok(exit)
 }
 
@@ -115,83 +116,166 @@ fn anew(error: Error, incident: &Reported) -> Error {
     }
 }
 
-/// What a person is about to release, in words.
-pub(crate) fn question(
-    incident: &Reported,
-    steps: Option<&[u32]>,
-    option: Option<&str>,
-) -> Result<String, Failure> {
-    let option = option.or(incident.choice.as_ref().map(|choice| choice.default.as_str()));
-    let meant = |step: &&ReportedStep| {
-        waits(step)
-            && step.class != words::Class::Human
-            && steps.is_none_or(|numbers| numbers.contains(&step.n))
-            && (step.option.is_none() || step.option.as_deref() == option)
-    };
-    let released: Vec<&ReportedStep> = incident.steps.iter().filter(meant).collect();
-    if released.is_empty() {
-        let held: Vec<String> =
-            incident.steps.iter().filter(|s| waits(s)).map(|s| s.n.to_string()).collect();
-        return Err(Error::invalid(format!("nothing of `{}` would be released", incident.id))
-            .hint(format!("held are the steps: {}", held.join(", ")))
+impl<'a> Release<'a> {
+    /// What an approval of these steps with this option releases; all that is held, and the option
+    /// that the function would take, unless given.
+    pub(crate) fn of(
+        incident: &'a Reported,
+        steps: Option<&[u32]>,
+        option: Option<&'a str>,
+    ) -> Result<Self, Failure> {
+        let open = options(incident);
+        let id = &incident.id;
+        if let Some(wanted) = option
+            && !open.iter().any(|(name, _)| *name == wanted)
+        {
+            let wanted = safe(wanted, 40);
+            let error = Error::invalid(format!("the plan of `{id}` has no option `{wanted}`"));
+            let names: Vec<&str> = open.iter().map(|(name, _)| *name).collect();
+            return Err(match names.as_slice() {
+                [] => error.hint("it holds no choice: leave `--option` out"),
+                names => error.hint(format!("it has: {}", names.join(", "))),
+            }
             .into());
+        }
+        let option = option.or(open.first().map(|(name, _)| *name));
+        let held = || incident.steps.iter().filter(|step| waits(step));
+        let meant = |step: &&ReportedStep| {
+            steps.is_none_or(|numbers| numbers.contains(&step.n))
+                && (step.option.is_none() || step.option.as_deref() == option)
+        };
+        let released: Vec<&ReportedStep> = held().filter(meant).collect();
+        let is_released = |n: &&u32| released.iter().any(|step| step.n == **n);
+        let wrong = steps.and_then(|numbers| numbers.iter().find(|n| !is_released(n)));
+        if wrong.is_some() || released.is_empty() {
+            let error = match wrong {
+                Some(n) => Error::invalid(format!("step {n} of `{id}` would not be released")),
+                None => Error::invalid(format!("nothing of `{id}` would be released")),
+            };
+            let can = held().map(|step| match &step.option {
+                Some(option) => format!("{} ({option})", step.n),
+                None => step.n.to_string(),
+            });
+            let can: Vec<String> = can.collect();
+            return Err(error.hint(format!("held are the steps: {}", can.join(", "))).into());
+        }
+        Ok(Self { incident, steps: released, option: option.filter(|_| !open.is_empty()) })
     }
-    let lines: Vec<String> =
-        released.iter().map(|step| format!("  {}. {}", step.n, safe(&step.summary, 200))).collect();
-    Ok(format!("This will be applied for {}:\n{}", incident.id, lines.join("\n")))
+
+    /// What a person is asked about, in words.
+    pub(crate) fn question(&self) -> String {
+        let Reported { id, resource, account, region, .. } = self.incident;
+        let line = |step: &&ReportedStep| format!("  {}. {}", step.n, safe(&step.summary, 200));
+        let lines: Vec<String> = self.steps.iter().map(line).collect();
+        let option = self.option.map(|o| format!(" (option {})", safe(o, 40))).unwrap_or_default();
+        format!(
+            "This will be applied{option} for {id}\nto {} in account {account}, {region}:\n{}",
+            safe(resource, 200),
+            lines.join("\n")
+        )
+    }
+
+    /// Releases the plan that was shown, and no other.
+    async fn ask(
+        &self,
+        reach: &dyn Reach,
+        responder: &str,
+        by: &str,
+    ) -> Result<Vec<Reported>, Refusal> {
+        let shown = self.incident;
+        let order = Operator::Approve(Approve {
+            incident: shown.id.clone(),
+            plan_hash: shown.plan_hash.clone().unwrap_or_default(),
+            approved_by: by.to_owned(),
+            steps: Some(self.steps.iter().map(|step| step.n).collect()),
+            option: self.option.map(str::to_owned),
+        });
+        match reach.ask(responder, &order).await {
+            Ok(reply) => Ok(reply.incidents),
+            // The plan is not the one that was shown: that is what the approval is bound to.
+            Err(Unanswered::Refused(error)) if error.class() == Class::Conflict => {
+                let Some(Evidence::Replanned { steps, .. }) = error.evidence() else {
+                    return Err(Refusal::Refused(Failure::Ended(Exit::Held, error)));
+                };
+                tell(&difference(&shown.steps, steps));
+                let right = steps.is_empty();
+                let failure = Failure::Ended(Exit::Held, anew(error, shown));
+                Err(if right { Refusal::Right(failure) } else { Refusal::Refused(failure) })
+            }
+            Err(Unanswered::Refused(error)) => {
+                Err(Refusal::Refused(Unanswered::Refused(error).into()))
+            }
+            Err(Unanswered::Unreached(error)) => Err(match error.class() {
+                // It was not sent, or nobody took it.
+                Class::Denied | Class::Missing | Class::Invalid | Class::Conflict => {
+                    Refusal::Refused(error.into())
+                }
+                Class::Transient | Class::Bug => {
+                    let hint =
+                        format!("it may have been applied: look with `backstop show {}`", shown.id);
+                    Refusal::Unknown(error.hint(hint).into())
+                }
+            }),
+        }
+    }
 }
 
-/// Whether a step can still be released.
-fn waits(step: &ReportedStep) -> bool {
-    matches!(step.status, StepStatus::Held | StepStatus::Failed | StepStatus::Applying)
+/// Why there is no answer to a release.
+#[derive(Debug)]
+enum Refusal {
+    /// Nothing was applied.
+    Refused(Failure),
+    /// Nothing was applied, because live state has nothing left to apply.
+    Right(Failure),
+    /// The answer was lost: whether it was applied is not known.
+    Unknown(Failure),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Refused(failure) | Refusal::Right(failure) | Refusal::Unknown(failure) => {
+                failure
+            }
+        }
+    }
 }
 
 /// Releases every plan that was shown. One that fails keeps no other from being released, because
-/// all were agreed to; what was done is told in any case, and the first failure after it.
+/// all were agreed to; what was done is told in any case, and the first failure after it. What
+/// another of them put right already is no failure.
 pub(crate) async fn release_all(
     reach: &dyn Reach,
     responder: &str,
-    shown: &[Reported],
-    what: &Release<'_>,
+    releases: &[Release<'_>],
+    by: &str,
 ) -> (Vec<Reported>, Option<Failure>) {
     let (mut done, mut failure) = (Vec::new(), None);
-    for one in shown {
-        match release(reach, responder, one, what).await {
-            Ok(released) => done.extend(released),
-            Err(error) => {
-                tell(&format!("{}: not applied", one.id));
-                failure.get_or_insert(error);
+    for one in releases {
+        let id = &one.incident.id;
+        let refusal = match one.ask(reach, responder, by).await {
+            Ok(released) => {
+                done.extend(released);
+                continue;
             }
+            Err(Refusal::Right(_)) if !done.is_empty() => {
+                tell(&format!("{id}: nothing is left to apply"));
+                continue;
+            }
+            Err(refusal) => refusal,
+        };
+        tell(&match &refusal {
+            Refusal::Refused(_) | Refusal::Right(_) => format!("{id}: not applied"),
+            Refusal::Unknown(_) => format!("{id}: it is not known whether it was applied"),
+        });
+        if failure.is_none() {
+            failure = Some(refusal.into());
+        } else {
+            // The first one is told as the end of the command.
+            Failure::from(refusal).report();
         }
     }
     (done, failure)
-}
-
-/// Releases the plan that was shown, and no other.
-async fn release(
-    reach: &dyn Reach,
-    responder: &str,
-    shown: &Reported,
-    what: &Release<'_>,
-) -> Result<Vec<Reported>, Failure> {
-    let order = Operator::Approve(Approve {
-        incident: shown.id.clone(),
-        plan_hash: shown.plan_hash.clone().unwrap_or_default(),
-        approved_by: what.by.to_owned(),
-        steps: what.steps.clone(),
-        option: what.option.clone(),
-    });
-    match reach.ask(responder, &order).await {
-        Ok(reply) => Ok(reply.incidents),
-        // The plan is not the one that was shown: that is what the approval is bound to.
-        Err(Unanswered::Refused(error)) if error.class() == Class::Conflict => {
-            if let Some(Evidence::Replanned { steps, .. }) = error.evidence() {
-                tell(&difference(&shown.steps, steps));
-            }
-            Err(Failure::Ended(Exit::Held, anew(error, shown)))
-        }
-        Err(unanswered) => Err(unanswered.into()),
-    }
 }
 
 /// What the new plan has that the old one had not, and the other way round.
@@ -218,8 +302,12 @@ fn difference(then: &[ReportedStep], now: &[ReportedStep]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+    use backstop_core::plan::Choice;
     use backstop_core::report::Reply;
+    use backstop_core::words::StepStatus;
     use serde_json::json;
 
     fn step(n: u32, summary: &str, before: &str) -> ReportedStep {
@@ -251,7 +339,8 @@ mod tests {
         serde_json::from_value(json!({
             "id": id, "control": "aws-work-02", "signal": "X2.1", "resource": "arn",
             "account": "111111111111", "region": "eu-west-1", "urgency": "page",
-            "outcome": "held", "reason": "", "plan_hash": "abc", "steps": [],
+            "outcome": "held", "reason": "", "plan_hash": "abc",
+            "steps": [step(1, "close it", "open")],
         }))
         .unwrap()
     }
@@ -259,16 +348,17 @@ mod tests {
     #[tokio::test]
     async fn one_plan_that_is_refused_keeps_no_other_from_being_applied_and_told() {
         let shown = ["ssh-access-1", "ssh-access-2", "ssh-access-3"].map(incident);
-        let what = Release { steps: None, option: None, by: "alice" };
+        let all: Vec<Release<'_>> =
+            shown.iter().map(|one| Release::of(one, None, None).unwrap()).collect();
         for (refused, applied) in [("-1", ["2", "3"]), ("-2", ["1", "3"]), ("-3", ["1", "2"])] {
-            let (done, failure) = release_all(&Refuses(refused), "ssh-access", &shown, &what).await;
+            let (done, failure) = release_all(&Refuses(refused), "ssh-access", &all, "alice").await;
             assert_eq!(
                 done.iter().map(|d| d.id.rsplit('-').next().unwrap()).collect::<Vec<_>>(),
                 applied
             );
             assert!(matches!(failure, Some(Failure::Ended(Exit::Held, _))), "{failure:?}");
         }
-        let (done, failure) = release_all(&Refuses("none"), "ssh-access", &shown, &what).await;
+        let (done, failure) = release_all(&Refuses("none"), "ssh-access", &all, "alice").await;
         assert!(done.len() == 3 && failure.is_none());
     }
 
@@ -287,5 +377,90 @@ mod tests {
             ]
         );
         assert!(difference(&then, &[]).ends_with("\n+ nothing: it is right now"));
+    }
+
+    /// Two options of which one has begun, and a step that failed although its call may be made.
+    fn begun() -> Reported {
+        let mut one = incident("ssh-access-1");
+        let of = |n, option: &str, status| {
+            let mut step = step(n, &format!("step {n}"), "open");
+            (step.option, step.status) = (Some(option.to_owned()), status);
+            step
+        };
+        one.choice = Some(Choice {
+            default: "narrow".into(),
+            options: [("narrow".into(), "less".into()), ("revoke".into(), "more".into())].into(),
+        });
+        one.steps = vec![
+            of(1, "narrow", StepStatus::Held),
+            of(2, "revoke", StepStatus::Verified),
+            of(3, "revoke", StepStatus::Held),
+            of(4, "revoke", StepStatus::Failed),
+            of(5, "revoke", StepStatus::Failed),
+        ];
+        one.steps[4].in_force = true;
+        one
+    }
+
+    #[test]
+    fn what_is_asked_about_is_what_is_released() {
+        let one = begun();
+        let numbers = |r: &Release<'_>| r.steps.iter().map(|s| s.n).collect::<Vec<_>>();
+        let all = Release::of(&one, None, None).unwrap();
+        assert_eq!((all.option, numbers(&all)), (Some("revoke"), vec![3, 4]));
+        let asked = all.question();
+        for said in ["option revoke", "3. step 3", "4. step 4", "to arn in account 111111111111"] {
+            assert!(asked.contains(said), "`{said}`: {asked}");
+        }
+        assert!(!asked.contains("step 1") && !asked.contains("step 5"), "{asked}");
+        let some = Release::of(&one, Some(&[3]), None).unwrap();
+        assert_eq!((some.option, numbers(&some)), (Some("revoke"), vec![3]));
+        for (steps, option) in [
+            (Some(&[1, 3][..]), None),
+            (Some(&[5][..]), None),
+            (Some(&[9][..]), None),
+            (None, Some("narrow")),
+            (None, Some("wide")),
+        ] {
+            let Err(Failure::Backstop(error)) = Release::of(&one, steps, option) else {
+                panic!("{steps:?} {option:?}")
+            };
+            assert_eq!(error.class(), Class::Invalid, "{error}");
+            assert!(error.hint_text().is_some(), "{error}");
+        }
+    }
+
+    /// Answers each order in turn as it was told to.
+    #[derive(Debug)]
+    struct Answers(Mutex<Vec<Result<Reply, Unanswered>>>);
+
+    #[async_trait::async_trait]
+    impl Reach for Answers {
+        async fn ask(&self, _: &str, _: &Operator) -> Result<Reply, Unanswered> {
+            self.0.lock().unwrap().remove(0)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_another_put_right_is_no_failure_and_a_lost_answer_is_not_called_a_no() {
+        let applied = || Ok(Reply { incidents: vec![incident("ssh-access-1")], ignored: None });
+        let right = || {
+            let gone = Evidence::Replanned { plan_hash: "x".into(), steps: Vec::new() };
+            Err(Unanswered::Refused(Error::conflict("changed").with_evidence(gone)))
+        };
+        let lost = || Err(Unanswered::Unreached(Error::transient("out of time")));
+        let shown = ["ssh-access-1", "ssh-access-2"].map(incident);
+        let all: Vec<Release<'_>> =
+            shown.iter().map(|one| Release::of(one, None, None).unwrap()).collect();
+        let ask = async |answers| {
+            release_all(&Answers(Mutex::new(answers)), "ssh-access", &all, "alice").await.1
+        };
+        assert!(ask(vec![applied(), right()]).await.is_none());
+        let alone = ask(vec![right(), right()]).await;
+        assert!(matches!(alone, Some(Failure::Ended(Exit::Held, _))), "{alone:?}");
+        let Some(Failure::Backstop(error)) = ask(vec![lost(), applied()]).await else { panic!() };
+        assert_eq!(error.class(), Class::Transient);
+        let hint = error.hint_text().unwrap();
+        assert!(hint.contains("may have been applied") && hint.contains("show ssh-access-1"));
     }
 }

@@ -429,7 +429,7 @@ impl Redrive<'_> {
             Format::Text => render::Format::Text,
             Format::Json => render::Format::Json,
         };
-        print(planned, format)?;
+        print(&planned, format)?;
         Ok(exit)
     }
 }

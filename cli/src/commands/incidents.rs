@@ -4,7 +4,6 @@ use std::io::Write;
 
 use backstop_core::Error;
 use backstop_core::event::{Incidents, Operator};
-use backstop_core::report::Reply;
 use backstop_core::words::Outcome;
 
 use super::{incident_id, look, print, responder_of};
@@ -73,19 +72,13 @@ pub(crate) async fn list(args: &Args) -> Result<Exit, Failure> {
         found.extend(desk.ask(name, &order).await?.incidents);
     }
     let mut out = std::io::stdout().lock();
-    if args.format == Format::Json {
-        let reply = Reply { incidents: found, ignored: None };
-        let text = serde_json::to_string_pretty(&reply).map_err(anyhow::Error::from)?;
-        writeln!(out, "{text}")?;
-    } else {
-        write!(out, "{}", render::incidents(&found, &look(args.format)))?;
-    }
+    write!(out, "{}", render::incidents(&found, &look(args.format, &out)))?;
     Ok(Exit::Done)
 }
 
 pub(crate) async fn show(args: &ShowArgs) -> Result<Exit, Failure> {
     let responder = responder_of(&args.incident)?;
     let desk = Desk::open(&args.way).await?;
-    print(vec![desk.show(responder, &args.incident).await?], args.format)?;
+    print(&[desk.show(responder, &args.incident).await?], args.format)?;
     Ok(Exit::Done)
 }

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use backstop_core::Error;
 use backstop_core::event::{Operator, Run};
 use backstop_core::ident::Shape;
 use backstop_core::manifest::{Manifest, Runbook};
 use backstop_core::report::Reported;
+use backstop_core::text::safe;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args as _, FromArgMatches};
 
-use super::{approve, preview, print, shaped};
+use super::approve::{self, Release};
+use super::{preview, print, shaped};
 use crate::ask::{agreed, tell};
 use crate::catalogue;
 use crate::exit::{Exit, Failure};
@@ -173,24 +176,47 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
             None => one,
         });
     }
-    let waiting: Vec<_> = planned.iter().filter(|one| one.plan_hash.is_some()).cloned().collect();
+    let exit = Exit::of(&planned);
+    if let Some(nothing) = planned.iter().find(|one| one.absent) {
+        // A typo must not read as good news.
+        print(&planned, options.format)?;
+        let error = Error::missing(safe(&nothing.reason, 300)).hint(if options.apply {
+            "nothing was applied; look at the ids, `--account` and `--region`"
+        } else {
+            "look at the ids, `--account` and `--region`"
+        });
+        return Err(Failure::Ended(Exit::Usage, error));
+    }
+    let (waiting, rest): (Vec<Reported>, Vec<Reported>) =
+        planned.into_iter().partition(|one| one.plan_hash.is_some());
     if !options.apply || waiting.is_empty() {
-        let exit = Exit::of(&planned);
-        print(planned, options.format)?;
+        print(&[waiting, rest].concat(), options.format)?;
         return Ok(exit);
     }
-    preview(&planned, options.format)?;
-    for one in &waiting {
-        tell(&approve::question(one, None, options.option.as_deref())?);
+    let option = options.option.as_deref();
+    let has_choice = |one: &Reported| one.choice.is_some();
+    if let Some(option) = option.filter(|_| !waiting.iter().any(has_choice)) {
+        let error = Error::invalid(format!("no plan has an option `{}`", safe(option, 40)));
+        return Err(error.hint("no plan holds a choice: leave `--option` out").into());
+    }
+    let releases: Vec<Release<'_>> = waiting
+        .iter()
+        .map(|one| Release::of(one, None, option.filter(|_| has_choice(one))))
+        .collect::<Result<_, _>>()?;
+    preview(&[waiting.as_slice(), rest.as_slice()].concat(), options.format)?;
+    for release in &releases {
+        tell(&release.question());
     }
     if !agreed("Apply it?", options.yes)? {
         return Ok(Exit::Findings);
     }
-    let what = approve::Release { steps: None, option: options.option.clone(), by: &who };
-    let (done, failure) = approve::release_all(desk.reach(), args.responder, &waiting, &what).await;
+    let (mut done, failure) =
+        approve::release_all(desk.reach(), args.responder, &releases, &who).await;
+    // What had nothing to release is a part of the answer.
+    done.extend(rest);
     let exit = Exit::of(&done);
     if !done.is_empty() {
-        print(done, options.format)?;
+        print(&done, options.format)?;
     }
     failure.map_or(Ok(exit), Err)
 }

@@ -1,7 +1,6 @@
 //! `backstop undo`.
 
 use backstop_core::Error;
-use backstop_core::error::Class;
 use backstop_core::event::{Operator, Undo};
 use backstop_core::report::{Evidence, Reported, ReportedStep};
 use backstop_core::text::safe;
@@ -12,7 +11,8 @@ use super::{incident_id, preview, print, responder_of};
 use crate::ask::{agreed, tell};
 use crate::exit::{Exit, Failure};
 use crate::reach::{Desk, Unanswered, Way};
-use crate::render::Format;
+use crate::render::{Format, visible};
+use crate::standing::in_force;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -50,27 +50,53 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
     let shown = desk.show(responder, &args.incident).await?;
     let steps = undoable(&shown, args.step)?;
     preview(std::slice::from_ref(&shown), args.format)?;
-    tell(&format!("This will be taken back for {}:", shown.id));
-    for step in steps {
+    tell(&format!(
+        "This will be taken back for {}\nin account {}, {}:",
+        shown.id, shown.account, shown.region
+    ));
+    for step in &steps {
         tell(&taken_back(step));
     }
-    if !agreed(if args.force { "Overwrite it?" } else { "Take it back?" }, args.yes)? {
+    if !agreed("Take it back?", args.yes)? {
         return Ok(Exit::Findings);
     }
-    let order = Operator::Undo(Undo {
+    let mut order = Undo {
         incident: shown.id.clone(),
         requested_by: desk.principal.name(args.requested_by.as_deref()).await?,
         reason: args.reason.clone(),
         step: args.step,
-        force: args.force,
-    });
-    match desk.ask(responder, &order).await {
-        Ok(reply) => {
-            print(reply.incidents, args.format)?;
-            Ok(Exit::Done)
+        shown: Some(steps.iter().map(|step| step.n).collect()),
+        force: false,
+    };
+    loop {
+        // Never overwritten unseen: what is there now is shown first, one step at a time.
+        let error = match desk.ask(responder, &Operator::Undo(order.clone())).await {
+            Ok(reply) => {
+                let rest = reply.incidents.iter().any(|one| one.steps.iter().any(in_force));
+                if order.force && args.step.is_none() && rest {
+                    (order.force, order.step) = (false, None);
+                    continue;
+                }
+                print(&reply.incidents, args.format)?;
+                return Ok(Exit::Done);
+            }
+            Err(Unanswered::Refused(error)) => error,
+            Err(unanswered) => return Err(unanswered.into()),
+        };
+        let changed = match error.evidence() {
+            Some(Evidence::Changed { step, before, after, now, .. }) => {
+                tell(&columns(before, after.as_ref().unwrap_or(&Value::Null), now));
+                Some(*step)
+            }
+            _ => None,
+        };
+        let Some(step) = changed.filter(|_| args.force && !order.force) else {
+            return Err(refused(error, &shown));
+        };
+        if !agreed(&format!("Overwrite what step {step} finds now?"), args.yes)? {
+            return Ok(Exit::Findings);
         }
-        Err(Unanswered::Refused(error)) => Err(refused(error, &shown)),
-        Err(unanswered) => Err(unanswered.into()),
+        (order.force, order.step) = (true, Some(step));
     }
 }
 
@@ -119,10 +145,10 @@ fn undoable(incident: &Reported, step: Option<u32>) -> Result<Vec<&ReportedStep>
 fn taken_back(step: &ReportedStep) -> String {
     let mut text = format!("  {}. {}", step.n, safe(&step.summary, 200));
     if let Some(command) = &step.undo_command {
-        text.extend(["\n     by ", command]);
+        text.extend(["\n     by ", &visible(command)]);
     }
     if let Some(differs) = &step.undo_differs {
-        text.extend(["\n     differs: ", differs]);
+        text.extend(["\n     differs: ", &safe(differs, 300)]);
     }
     if let Some(from) = step.undo_from {
         text.push_str(&format!(
@@ -134,17 +160,14 @@ fn taken_back(step: &ReportedStep) -> String {
 
 /// Why it was not taken back: refused, or failed half-way.
 fn refused(error: Error, shown: &Reported) -> Failure {
-    if let Some(Evidence::Changed { step, before, after, now, .. }) = error.evidence() {
-        tell(&columns(before, after.as_ref().unwrap_or(&Value::Null), now));
-        let error = error.clone().hint(format!(
-            "to overwrite what is there now: `backstop undo {} --step {step} --force --reason WHY`",
-            shown.id
-        ));
-        return Failure::Ended(Exit::Undo, error);
-    }
-    // Whoever works on it now may still end well: nothing was refused for good.
-    let exit = if error.class() == Class::Transient { Exit::Aws } else { Exit::Undo };
-    Failure::Ended(exit, error)
+    let error = match error.evidence() {
+        Some(Evidence::Changed { step, .. }) => {
+            let again = format!("backstop undo {} --step {step} --force --reason WHY", shown.id);
+            error.hint(format!("to overwrite what is there now: `{again}`"))
+        }
+        _ => error,
+    };
+    Failure::Ended(Exit::Undo, error)
 }
 
 /// Before the step, after it, and now: one row for each member that is not the same everywhere.
@@ -208,5 +231,20 @@ mod tests {
         );
         let gone = columns(&json!({ "from": 22 }), &json!(null), &json!({ "from": 23 }));
         assert!(gone.contains("there") && gone.contains("gone"), "{gone}");
+    }
+
+    #[test]
+    fn what_would_be_taken_back_moves_no_terminal() {
+        let tag = "\u{9b}31m\u{202e}x";
+        let step: ReportedStep = serde_json::from_value(json!({
+            "n": 1, "action": "a/1", "summary": tag, "class": "auto", "status": "verified",
+            "resource": "arn", "before": null, "after": null, "command": "aws x",
+            "undo_command": format!("aws y --tags {}", backstop_core::text::shell(tag)),
+            "undo_differs": tag, "undo_from": "2026-11-23T12:00:00Z",
+        }))
+        .unwrap();
+        let text = taken_back(&step);
+        assert!(text.lines().all(|line| crate::render::clean(line) == line), "{text:?}");
+        assert!(text.contains("not before 2026-11-23T12:00:00Z"), "{text}");
     }
 }

@@ -16,7 +16,7 @@ use backstop_core::words::Lane;
 use serde::Deserialize;
 
 use super::{Reach, Unanswered};
-use crate::ask::waiting;
+use crate::ask::{UnderWay, waiting};
 use crate::names;
 
 /// The longest that a function may run (Lambda quotas), and some time to answer.
@@ -81,6 +81,7 @@ impl Reach for Deployed {
     async fn ask(&self, responder: &str, order: &Operator) -> Result<Reply, Unanswered> {
         let function = names::function(responder, Lane::Attended);
         let payload = order.payload().map_err(Unanswered::Unreached)?;
+        let _under_way = UnderWay::begins(order);
         let asked =
             self.lambda.invoke().function_name(&function).payload(Blob::new(payload)).send();
         let answer = waiting(&format!("{function}: {}", order.name()), asked)

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::Context;
 use async_trait::async_trait;
 use backstop_aws::notify::Topics;
 use backstop_aws::{Account, Connection, DynamoStore, Members, SystemClock, Telling};
@@ -21,7 +20,7 @@ use backstop_core::words::{Lane, Urgency};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Reach, Unanswered};
-use crate::ask::waiting;
+use crate::ask::{UnderWay, waiting};
 use crate::exit::Failure;
 use crate::principal::Principal;
 use crate::{catalogue, names};
@@ -89,8 +88,10 @@ impl InProcess {
 
 /// The policy in a file.
 pub(crate) fn policy_of(file: &Path) -> Result<Config, Failure> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the policy `{}`", file.display()))?;
+    let text = std::fs::read_to_string(file).map_err(|e| {
+        Error::invalid(format!("cannot read the policy `{}`: {e}", file.display()))
+            .hint("say with `--config` where the policy is that is deployed")
+    })?;
     Config::parse(&text, Timestamp::now()).map_err(|mistakes| {
         Error::from(mistakes).context(format!("the policy `{}`", file.display())).into()
     })
@@ -101,6 +102,7 @@ impl Reach for InProcess {
     async fn ask(&self, responder: &str, order: &Operator) -> Result<Reply, Unanswered> {
         let engine = self.engine(responder).map_err(Unanswered::Unreached)?;
         let payload = order.payload().map_err(Unanswered::Unreached)?;
+        let _under_way = UnderWay::begins(order);
         let now = Timestamp::now();
         let n = self.orders.fetch_add(1, Ordering::Relaxed);
         let request = format!("cli-{}-{}-{n}", now.as_nanosecond(), std::process::id());

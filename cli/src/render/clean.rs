@@ -6,14 +6,14 @@ use backstop_core::text::safe;
 const LONGEST: usize = 2_000;
 
 /// Text that others may have chosen, without control and invisible characters.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     safe(text, LONGEST)
 }
 
 /// A command with every character of it visible, that still does the same in `bash`: what `clean`
 /// would replace stands as `$'\u202e'`, outside the quotes it was in. A word stays on its line; only
 /// what ends a command begins a new one.
-pub(super) fn visible(command: &str) -> String {
+pub(crate) fn visible(command: &str) -> String {
     let mut line = String::with_capacity(command.len());
     let (mut quoted, mut escaped) = (false, false);
     for c in command.chars() {

@@ -10,12 +10,16 @@ use super::difference::Difference;
 use super::next::{self, Next};
 use super::time::{clock, distance};
 use super::timeline::{self, Milestone, Moment};
+use crate::standing;
 
 /// What is said of a step that was taken back.
 pub(super) const TAKEN_BACK: &str = "as before: it was taken back";
 
 /// What is said of a step that no command takes back.
 pub(super) const NO_UNDO: &str = "not possible with one command";
+
+/// What it means that there is nothing to look at.
+const ABSENT: &str = "What it is about is not there: gone, or never was under this id.";
 
 /// Why a step cannot be taken back yet.
 pub(super) const TOO_SOON: &str = "what it keeps out would be let in again";
@@ -170,8 +174,9 @@ impl Step {
     fn of(step: &ReportedStep, all: &[ReportedStep], now: Timestamp) -> Self {
         let summary = if step.summary.is_empty() { &step.action } else { &step.summary };
         let waits = matches!(step.status, StepStatus::Held | StepStatus::Planned);
-        let other =
-            |s: &ReportedStep| s.option.is_some() && s.option != step.option && next::has_run(s);
+        let other = |s: &ReportedStep| {
+            s.option.is_some() && s.option != step.option && standing::has_run(s)
+        };
         let passed_over = waits && step.option.is_some() && all.iter().any(other);
         Self {
             n: step.n,
@@ -186,7 +191,7 @@ impl Step {
                 (_, false) if step.status == StepStatus::Failed => "tried",
                 (_, false) => "ran",
             },
-            undo_is: if next::has_run(step) { "undo" } else { "its undo" },
+            undo_is: if standing::has_run(step) { "undo" } else { "its undo" },
             option: step.option.as_deref().map(clean),
             needs: step.needs,
             reason: clean(&step.reason),
@@ -194,7 +199,7 @@ impl Step {
             difference: Difference::of(step),
             command: visible(&step.command),
             undo: step.undo_command.as_deref().map(visible),
-            undo_from: next::undo_from(step, now).map(|at| Instant::of(at, now)),
+            undo_from: standing::undo_from(step, now).map(|at| Instant::of(at, now)),
         }
     }
 }
@@ -203,7 +208,7 @@ impl Story {
     /// Of what a function answered.
     pub(super) fn of(incident: &Reported, now: Timestamp) -> Self {
         let lines = |lines: &[String]| lines.iter().map(|l| clean(l)).collect();
-        let approvable = next::approvable(incident, now);
+        let approvable = standing::approvable(incident, now);
         let default = default(incident, approvable);
         Self {
             id: clean(&incident.id),
@@ -212,8 +217,8 @@ impl Story {
                 clean,
             ),
             outcome: incident.outcome.map_or("open", Outcome::name),
-            tone: Tone::of(incident.outcome),
-            means: means(incident.outcome),
+            tone: if incident.absent { Tone::Plain } else { Tone::of(incident.outcome) },
+            means: if incident.absent { ABSENT } else { means(incident.outcome) },
             reason: clean(&incident.reason),
             urgency: incident.urgency,
             control: clean(&incident.control),
@@ -255,7 +260,7 @@ impl Story {
 
 /// The option that an approval takes if it names none.
 fn default(incident: &Reported, approvable: bool) -> Option<&str> {
-    let open = next::options(incident);
+    let open = standing::options(incident);
     let first = open.first().filter(|_| approvable).map(|(name, _)| *name);
     first.or_else(|| incident.choice.as_ref().map(|choice| choice.default.as_str()))
 }

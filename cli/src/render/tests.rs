@@ -119,8 +119,9 @@ fn a_plan_that_has_expired_is_not_offered() {
     held.approvable_until = Some("2026-11-23T03:59:59Z".parse().unwrap());
     let text = offered(&held);
     assert!(!text.contains("backstop approve "), "{text}");
-    let anew = "backstop run ssh-access.revoke-ingress --group-id sg-0a1b2c3d4e5f60718 \
-                --account 111111111111 --region eu-west-1 --reason 'WHY'";
+    // Of this rule, as it was found, and not of the whole group.
+    let anew = "backstop run ssh-access.revoke-ingress --group-id sg-0a1b2c3d4e5f60718 --rule-id \
+                sgr-0c0ffee0c0ffee010 --account 111111111111 --region eu-west-1 --reason 'WHY'";
     assert!(text.contains(anew), "{text}");
 }
 

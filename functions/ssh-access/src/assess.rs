@@ -45,7 +45,10 @@ async fn group(
 ) -> Result<Assessment<Account>> {
     let named = candidate.all("rule_id");
     let Some(live) = Live::read(account, group_id, named).await? else {
-        return Ok(Assessment::Absent(format!("the security group {group_id} is gone")));
+        return Ok(Assessment::Absent(format!(
+            "there is no security group {group_id} in {} {}",
+            candidate.account, candidate.region
+        )));
     };
     let from_event = matches!(candidate.origin, CandidateOrigin::Event { .. });
     let (mut open, others): (Vec<Open>, Vec<Open>) = live
@@ -110,7 +113,7 @@ fn nothing_open(
         _ if accepted => {
             Assessment::Compliant(format!("the policy accepts the sources of {}", named.join(", ")))
         }
-        (false, Some(id)) => Assessment::Compliant(format!(
+        (false, Some(id)) => Assessment::Absent(format!(
             "{id} is no rule of {group_id}; {others} rules of it admit SSH"
         )),
         (false, None) if !named.is_empty() => Assessment::Compliant(format!(

@@ -33,7 +33,14 @@ pub(crate) async fn instances(
     let by_person = matches!(candidate.origin, CandidateOrigin::Person { .. });
     let keyed: Vec<&Launched> = launched.iter().filter(|i| i.key_name.is_some()).collect();
     if launched.is_empty() {
-        return Ok(Assessment::Absent("the instance is gone".to_owned()));
+        let ids = match which {
+            Which::ClientToken(_) => "of this launch".to_owned(),
+            Which::Ids(ids) => ids.join(", "),
+        };
+        return Ok(Assessment::Absent(format!(
+            "there is no running instance {ids} in {} {}",
+            candidate.account, candidate.region
+        )));
     }
     if keyed.is_empty() && !by_person {
         return Ok(Assessment::Compliant("the instance has no key pair".to_owned()));

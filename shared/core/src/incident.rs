@@ -37,6 +37,9 @@ pub struct Header {
     /// The incident that holds the same plan open, if it ended as its duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
+    /// Whether there was nothing to look at: gone, or never there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
     /// The mode at the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,

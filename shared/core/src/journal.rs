@@ -99,6 +99,7 @@ impl Journal {
             finding: None,
             aftermath: Vec::new(),
             duplicate_of: None,
+            absent: false,
             mode: None,
             config_hash: String::new(),
             plan: None,
@@ -154,7 +155,8 @@ impl Journal {
             return Err(Error::transient(format!(
                 "another works on the incident `{id}` until {}",
                 header.lease_until
-            )));
+            ))
+            .hint("look with a `show` order what came of it, then repeat yours"));
         }
         let steps = self.steps(&header).await?;
         Hand::resume(self.store.clone(), header, rev, steps, who).await

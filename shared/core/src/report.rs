@@ -100,6 +100,9 @@ pub struct Reported {
     /// The incident that holds the same plan open, and stands for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
+    /// Whether there was nothing to look at: gone, or never there under this id.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
     /// What a person has to do or know, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follow_up: Vec<String>,
@@ -254,6 +257,7 @@ impl Reported {
             facts: finding.map(|f| f.facts.clone()).unwrap_or_default(),
             blast_radius: finding.and_then(|f| f.blast_radius.clone()),
             duplicate_of: header.duplicate_of.clone(),
+            absent: header.absent,
             follow_up: finding.map(|f| f.follow_up.clone()).unwrap_or_default(),
             aftermath: header.aftermath.clone(),
             choice: header.choice.clone(),

@@ -174,7 +174,8 @@ async fn r2_1a_live_state_decides_not_the_event() {
     gone["detail"]["eventID"] = json!("another");
     let incident = deliver(&scene, &How::default(), &gone).await.unwrap();
     assert_eq!(incident.outcome, Some(Outcome::Compliant));
-    assert_eq!(incident.reason, format!("the security group {group} is gone"));
+    let gone = format!("there is no security group {group} in {} eu-west-1", scene.id());
+    assert_eq!((incident.reason.as_str(), incident.absent), (gone.as_str(), true));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Text that others chose, at its worst, in every place of an incident that can hold it.
 
-use backstop_core::report::Reported;
+use backstop_core::report::{Reply, Reported};
 use serde_json::{Value, json};
 
 use super::{look, one};
@@ -82,6 +82,17 @@ fn a_terminal_shows_it_and_does_nothing() {
     for (text, pages) in printed(Format::Text) {
         for page in pages {
             assert!(!page.contains(is_hidden), "{text:?}: {page}");
+        }
+    }
+}
+
+#[test]
+fn json_reads_back_to_the_same_and_does_nothing_to_a_terminal() {
+    for (text, pages) in printed(Format::Json) {
+        for page in pages {
+            assert!(!page.contains(is_hidden), "{text:?}: {page}");
+            let read: Reply = serde_json::from_str(&page).unwrap();
+            assert_eq!(read.incidents, [poisoned(text)], "{text:?}");
         }
     }
 }

@@ -139,7 +139,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 .hint("start the runbook again: it makes a new plan from live state"));
         }
         if self.config.is_protected(&header.candidate.resource) {
-            return Err(Error::invalid(PROTECTED).hint("it is never changed, by people either"));
+            return Err(Error::conflict(PROTECTED).hint("it is never changed, by people either"));
         }
         let fresh = self.plan_anew(header).await?;
         let resource = &header.candidate.resource;
@@ -239,7 +239,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
             return Err(Error::transient(format!(
                 "the incident `{}` is still running",
                 hand.header().id
-            )));
+            ))
+            .hint("look again in a minute: what was interrupted, the sweep ends"));
         }
         let candidate = hand.header().candidate.clone();
         let context =
@@ -264,6 +265,15 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 hand.header().id
             ))
             .hint("a `show` order says where each step stands"));
+        }
+        if let Some(n) =
+            undoable.iter().find(|n| !undo.shown.as_ref().is_none_or(|s| s.contains(n)))
+        {
+            return Err(Error::conflict(format!(
+                "step {n} of `{}` is in force too, which you were not shown",
+                hand.header().id
+            ))
+            .hint("somebody has worked on it since: look again, then repeat it"));
         }
         // Refused whole before the first is taken back, not half-way.
         for n in &undoable {

@@ -114,7 +114,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
             Err(error) => Assessment::Unknown(error.to_string()),
         };
         match assessment {
-            Assessment::Compliant(reason) | Assessment::Absent(reason) => {
+            Assessment::Compliant(reason) => {
+                self.settle(hand, Outcome::Compliant, "compliant", reason, &mut counters).await
+            }
+            Assessment::Absent(reason) => {
+                hand.header_mut().absent = true;
                 self.settle(hand, Outcome::Compliant, "compliant", reason, &mut counters).await
             }
             Assessment::Unknown(why) => {

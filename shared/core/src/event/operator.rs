@@ -106,6 +106,9 @@ pub struct Undo {
     /// Which step; all if not given, last first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u32>,
+    /// The steps that the person was shown as in force: refused if there are others by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Vec<u32>>,
     /// Whether to overwrite a later change.
     #[serde(default)]
     pub force: bool,

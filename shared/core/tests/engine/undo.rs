@@ -3,11 +3,11 @@
 use backstop_core::clock::Clock as _;
 use backstop_core::error::Class as ErrorClass;
 use backstop_core::report::Evidence;
-use backstop_core::words::{Outcome, StepStatus};
+use backstop_core::words::{Class, Outcome, StepStatus};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::world::{Stage, undo};
+use super::world::{Stage, approve, undo};
 
 /// Both doors are closed, while a burglar stands before them for an hour.
 async fn besieged() -> (Stage, backstop_core::report::Reported) {
@@ -62,4 +62,25 @@ async fn once_it_is_safe_it_is_taken_back() {
     assert_eq!(undone.outcome, Some(Outcome::Undone));
     assert_eq!(*stage.world.open.lock().unwrap(), [true, true]);
     assert!(undone.steps.iter().all(|step| step.status == StepStatus::Undone));
+}
+
+#[tokio::test]
+async fn only_what_the_person_was_shown_is_taken_back() {
+    let stage = Stage::new();
+    *stage.world.open.lock().unwrap() = [true, true];
+    *stage.world.class.lock().unwrap() = Class::Approval;
+    let held = stage.unattended(&stage.event()).await.unwrap().remove(0);
+    let mut first = approve(&held);
+    first["backstop"]["approve"]["steps"] = json!([1]);
+    let partial = stage.attended(&first).await.unwrap().remove(0);
+    // One person is shown step 1, and another releases step 2 meanwhile.
+    stage.attended(&approve(&partial)).await.unwrap();
+    let mut order = undo(&partial);
+    order["backstop"]["undo"]["shown"] = json!([1]);
+    let error = stage.attended(&order).await.unwrap_err();
+    assert!(error.to_string().contains("step 2"), "{error}");
+    assert_eq!(*stage.world.open.lock().unwrap(), [false, false]);
+    order["backstop"]["undo"]["shown"] = json!([1, 2]);
+    stage.attended(&order).await.unwrap();
+    assert_eq!(*stage.world.open.lock().unwrap(), [true, true]);
 }
