@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use backstop_core::event::{Operator, Run};
 use backstop_core::ident::Shape;
 use backstop_core::manifest::{Manifest, Runbook};
-use backstop_core::report::Reported;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args as _, FromArgMatches};
 
-use super::{approve, preview, print, shaped};
+use super::{approve, holder, preview, print, shaped};
 use crate::ask::{agreed, tell};
 use crate::catalogue;
 use crate::exit::{Exit, Failure};
@@ -164,14 +163,7 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
     });
     let mut planned = Vec::new();
     for one in desk.ask(args.responder, &order).await?.incidents {
-        // The plan is open already, from an event or another run: that one can be approved.
-        planned.push(match &one.duplicate_of {
-            Some(open) => {
-                tell(&format!("{}: {}", one.id, one.reason));
-                Reported { entries: None, ..desk.show(args.responder, open).await? }
-            }
-            None => one,
-        });
+        planned.push(holder(&desk, args.responder, one).await?);
     }
     let waiting: Vec<_> = planned.iter().filter(|one| one.plan_hash.is_some()).cloned().collect();
     if !options.apply || waiting.is_empty() {
