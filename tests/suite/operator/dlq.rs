@@ -222,6 +222,28 @@ async fn what_was_planned_is_told_whatever_fails_beside_it() {
 }
 
 #[tokio::test]
+async fn a_plan_that_is_open_is_told_once() {
+    let person = Person::on_call().await;
+    // The unattended lane held it; its event comes to nothing elsewhere, twice.
+    let group = person.scene.group("web").await.unwrap();
+    let rule = person.scene.allow(&group, Allow::range(20, 30, "10.0.0.0/8")).await.unwrap();
+    let event = person.scene.recorded().authorized(&group, &[rule]);
+    let held = person.function.invoke(Lane::Unattended, &event).unwrap().unwrap();
+    for _ in 0..2 {
+        person.fails(&event.to_string());
+    }
+    let redrive = format!("backstop dlq redrive {QUEUE} --apply --yes --format json");
+    let done = person.types(&redrive);
+    assert_eq!(done.code, 4, "it is held: {done:?}");
+    let told: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(told["incidents"].as_array().unwrap().len(), 1, "{told}");
+    for what in ["id", "plan_hash"] {
+        assert_eq!(told["incidents"][0][what], held["incidents"][0][what], "{told}");
+    }
+    assert_eq!(person.waiting(), 0);
+}
+
+#[tokio::test]
 async fn what_somebody_holds_is_not_taken_for_nothing() {
     let person = Person::on_call().await;
     person.fails_about("web").await;
