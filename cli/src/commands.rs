@@ -18,7 +18,9 @@ use backstop_core::report::Reported;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
+use crate::ask::tell;
 use crate::exit::Failure;
+use crate::reach::Desk;
 use crate::render::{self, Look};
 use crate::{catalogue, environment};
 
@@ -102,4 +104,12 @@ fn responder_of(id: &str) -> Result<&'static str, Failure> {
             ))
             .into()
     })
+}
+
+/// The incident that can be approved for what a run made: the plan may be open already, from an
+/// event or another run, and then it is the one that holds it.
+async fn holder(desk: &Desk, responder: &str, made: Reported) -> Result<Reported, Failure> {
+    let Some(open) = &made.duplicate_of else { return Ok(made) };
+    tell(&format!("{}: {}", made.id, made.reason));
+    Ok(Reported { entries: None, ..desk.show(responder, open).await? })
 }

@@ -16,6 +16,9 @@ pub(crate) fn topic(region: &str, account: &str, urgency: Urgency) -> String {
     format!("arn:{}:sns:{region}:{account}:backstop-{urgency}", partition(region))
 }
 
+/// The managed policy of who looks into the dead-letter queues, and takes out of them.
+pub(crate) const REDRIVER: &str = "backstop-redriver";
+
 /// What an invocation ends in that failed three times.
 pub(crate) fn dead_letters(responder: &str, lane: Lane) -> String {
     format!("{}-dlq", function(responder, lane))

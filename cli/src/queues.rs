@@ -6,6 +6,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlError;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use backstop_aws::{Classify, Connection};
+use backstop_core::error::Class;
 use backstop_core::words::Lane;
 use backstop_core::{Error, Result};
 use jiff::Timestamp;
@@ -16,21 +17,23 @@ use crate::names;
 const MOST: usize = 100;
 
 /// For how long nobody else gets a message that is looked at, in seconds. It is put back before.
-const LOOK: i32 = 60;
+pub(crate) const LOOK: i32 = 60;
 
-/// For how long while a person is asked, in seconds.
-const ASKED: i32 = 15 * 60;
+/// For how long nobody else gets a message that is planned anew, in seconds: a plan takes a while.
+pub(crate) const PLAN: i32 = 15 * 60;
 
 /// One queue in its Region.
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) name: String,
+    /// The responder whose own it is; none if responders share it.
+    pub(crate) owner: Option<&'static str>,
     client: Client,
     region: String,
 }
 
-/// How full a queue is.
-#[derive(Clone, Copy, Debug)]
+/// How full a queue is, about: SQS counts so.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Depth {
     /// What can be received.
     pub(crate) waiting: u64,
@@ -82,7 +85,7 @@ impl Letter {
 /// Every queue of these responders and of what they share; one for each Region that forwards.
 pub(crate) fn all<'a>(
     connection: &Connection,
-    responders: &[&str],
+    responders: &[&'static str],
     regions: impl Iterator<Item = &'a str>,
 ) -> Vec<Queue> {
     let home = connection.region();
@@ -90,23 +93,48 @@ pub(crate) fn all<'a>(
         .iter()
         .flat_map(|responder| {
             let lanes = Lane::ALL.iter().map(|lane| names::dead_letters(responder, *lane));
-            lanes.chain([names::rule_dead_letters(responder)])
+            lanes
+                .chain([names::rule_dead_letters(responder)])
+                .map(|name| Queue::new(connection, name, Some(*responder)))
         })
-        .chain([names::heartbeat_dead_letters(None)])
-        .map(|name| Queue::new(connection, name))
+        .chain([Queue::new(connection, names::heartbeat_dead_letters(None), None)])
         .collect();
     for region in regions.filter(|region| *region != home) {
         let there = connection.clone().in_region(region);
-        queues.push(Queue::new(&there, names::forward_dead_letters(region)));
-        queues.push(Queue::new(&there, names::heartbeat_dead_letters(Some(region))));
+        queues.push(Queue::new(&there, names::forward_dead_letters(region), None));
+        queues.push(Queue::new(&there, names::heartbeat_dead_letters(Some(region)), None));
     }
     queues
 }
 
+/// The same error with a hint for the person at the terminal: the one that it has is for those who
+/// look after a function.
+fn for_people(error: Error) -> Error {
+    if error.class() != Class::Denied {
+        return error;
+    }
+    error.hint(format!(
+        "the managed policy `{}` allows it: `sqs:ChangeMessageVisibility`, `sqs:DeleteMessage`, \
+         `sqs:GetQueueAttributes`, `sqs:GetQueueUrl` and `sqs:ReceiveMessage`; attach it to the \
+         role that you use",
+        names::REDRIVER
+    ))
+}
+
+/// Whether a message is not ours to put back any more: its time is over, so that it can be had
+/// already, or another has it by now, or it is deleted. The last of these codes is what SQS says
+/// of a receipt whose time is over (<https://github.com/aws/aws-sdk-java/issues/1628>); nothing
+/// else that is sent with it can be wrong.
+fn is_let_go(error: &Error) -> bool {
+    // `AWS.SimpleQueueService.MessageNotInflight` in the query protocol's words.
+    let code = error.code().and_then(|code| code.rsplit('.').next());
+    matches!(code, Some("MessageNotInflight" | "ReceiptHandleIsInvalid" | "InvalidParameterValue"))
+}
+
 impl Queue {
-    fn new(connection: &Connection, name: String) -> Self {
+    fn new(connection: &Connection, name: String, owner: Option<&'static str>) -> Self {
         let client = Client::new(&connection.sdk_config());
-        Self { name, client, region: connection.region().to_owned() }
+        Self { name, owner, client, region: connection.region().to_owned() }
     }
 
     async fn url(&self) -> Result<String> {
@@ -119,9 +147,11 @@ impl Queue {
                     Error::missing(format!("there is no queue `{}` in {region}", self.name))
                         .hint("`backstop dlq list` lists them")
                 } else {
-                    Err::<(), _>(error).classed("sqs:GetQueueUrl").err().unwrap_or_else(|| {
-                        Error::bug(format!("`{}` was neither found nor missing", self.name))
-                    })
+                    let classed = Err::<(), _>(error).classed("sqs:GetQueueUrl").err();
+                    classed.map_or_else(
+                        || Error::bug(format!("`{}` was neither found nor missing", self.name)),
+                        for_people,
+                    )
                 }
             })?;
         answer.queue_url.ok_or_else(|| Error::bug("`sqs:GetQueueUrl` answered no URL"))
@@ -129,11 +159,14 @@ impl Queue {
 
     /// How full it is; none if it is not deployed.
     pub(crate) async fn depth(&self) -> Result<Option<Depth>> {
-        let url = match self.url().await {
-            Ok(url) => url,
-            Err(error) if error.is_missing() => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        match self.url().await {
+            Ok(url) => self.depth_at(&url).await.map(Some),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn depth_at(&self, url: &str) -> Result<Depth> {
         let (waiting, in_flight) = (
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
@@ -146,68 +179,28 @@ impl Queue {
             .attribute_names(in_flight.clone())
             .send()
             .await
-            .classed("sqs:GetQueueAttributes")?;
+            .classed("sqs:GetQueueAttributes")
+            .map_err(for_people)?;
         let number = |name| -> Result<u64> {
             let text = answer.attributes().and_then(|all| all.get(name));
             text.and_then(|n| n.parse().ok())
                 .ok_or_else(|| Error::bug(format!("`{}` does not say how full it is", self.name)))
         };
-        Ok(Some(Depth { waiting: number(&waiting)?, in_flight: number(&in_flight)? }))
+        Ok(Depth { waiting: number(&waiting)?, in_flight: number(&in_flight)? })
     }
 
-    /// The messages, and nobody else gets them until they are put back.
-    async fn take(&self, seconds: i32) -> Result<(String, Vec<Letter>)> {
-        let url = self.url().await?;
-        let mut letters: Vec<Letter> = Vec::new();
-        while letters.len() < MOST {
-            let answer = self
-                .client
-                .receive_message()
-                .queue_url(&url)
-                .max_number_of_messages(10)
-                .visibility_timeout(seconds)
-                .wait_time_seconds(1) // asks every server of the queue, not some
-                .message_attribute_names("All")
-                .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-                .send()
-                .await
-                .classed("sqs:ReceiveMessage")?;
-            let received: Vec<Letter> =
-                answer.messages.unwrap_or_default().into_iter().filter_map(Letter::of).collect();
-            if received.is_empty() {
-                break;
+    /// The messages in hand, oldest first, for so many seconds; what is not deleted must be put back.
+    pub(crate) async fn hold(&self, seconds: i32) -> Result<Held<'_>> {
+        let (url, beyond) = (self.url().await?, Depth::default());
+        let mut held = Held { queue: self, url, seconds, letters: Vec::new(), beyond };
+        match held.fill().await {
+            Ok(()) => Ok(held),
+            Err(error) => {
+                // Why it failed is what counts; what is not put back comes back by itself.
+                drop(held.put_back(&held.letters).await);
+                Err(error)
             }
-            letters.extend(received);
         }
-        letters.sort_by(|a, b| (a.sent, &a.id).cmp(&(b.sent, &b.id)));
-        Ok((url, letters))
-    }
-
-    async fn put_back(&self, url: &str, letter: &Letter) -> Result<()> {
-        self.client
-            .change_message_visibility()
-            .queue_url(url)
-            .receipt_handle(&letter.receipt)
-            .visibility_timeout(0)
-            .send()
-            .await
-            .classed("sqs:ChangeMessageVisibility")
-            .map(drop)
-    }
-
-    /// The messages, oldest first, left where they are.
-    pub(crate) async fn look(&self) -> Result<Vec<Letter>> {
-        let (url, letters) = self.take(LOOK).await?;
-        for letter in &letters {
-            self.put_back(&url, letter).await?;
-        }
-        Ok(letters)
-    }
-
-    /// The messages in hand, oldest first; what is not deleted must be put back.
-    pub(crate) async fn hold(&self) -> Result<Held<'_>> {
-        let (url, letters) = self.take(ASKED).await?;
-        Ok(Held { queue: self, url, letters })
     }
 }
 
@@ -216,10 +209,66 @@ impl Queue {
 pub(crate) struct Held<'a> {
     queue: &'a Queue,
     url: String,
+    seconds: i32,
     pub(crate) letters: Vec<Letter>,
+    /// What the queue holds beside these; looked up only where there is reason to.
+    pub(crate) beyond: Depth,
 }
 
 impl Held<'_> {
+    /// Receives what there is, up to the limit.
+    async fn fill(&mut self) -> Result<()> {
+        while self.letters.len() < MOST {
+            let answer = self
+                .queue
+                .client
+                .receive_message()
+                .queue_url(&self.url)
+                .max_number_of_messages(10)
+                .visibility_timeout(self.seconds)
+                .wait_time_seconds(1) // asks every server of the queue, not some
+                .message_attribute_names("All")
+                .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+                .send()
+                .await
+                .classed("sqs:ReceiveMessage")
+                .map_err(for_people)?;
+            let received: Vec<Letter> =
+                answer.messages.unwrap_or_default().into_iter().filter_map(Letter::of).collect();
+            if received.is_empty() {
+                break;
+            }
+            self.letters.extend(received);
+        }
+        self.letters.sort_by(|a, b| (a.sent, &a.id).cmp(&(b.sent, &b.id)));
+        // None may be none, or somebody holds them; the most may be all, or there are more.
+        if self.letters.is_empty() || self.letters.len() >= MOST {
+            self.beyond = self.queue.depth_at(&self.url).await?;
+            let ours = u64::try_from(self.letters.len()).unwrap_or(u64::MAX);
+            self.beyond.in_flight = self.beyond.in_flight.saturating_sub(ours);
+        }
+        Ok(())
+    }
+
+    /// What the queue holds beside these, in words, if it holds more.
+    pub(crate) fn more(&self) -> Option<String> {
+        let Depth { waiting, in_flight } = self.beyond;
+        let mut said = Vec::new();
+        if waiting > 0 && self.letters.is_empty() {
+            said.push(format!("about {waiting} wait, and the queue gave none: repeat it"));
+        } else if waiting > 0 {
+            said.push(format!("at least {waiting} more wait, beyond the {MOST} of one look"));
+        }
+        if in_flight > 0 {
+            let are = if in_flight == 1 { "is" } else { "are" };
+            let longest = PLAN / 60;
+            said.push(format!(
+                "{in_flight} {are} held by somebody; visible again within {longest} min"
+            ));
+        }
+        (!said.is_empty()).then(|| format!("{}: {}", self.queue.name, said.join("; ")))
+    }
+
     /// Deletes one for good.
     pub(crate) async fn delete(&self, letter: &Letter) -> Result<()> {
         self.queue
@@ -230,11 +279,36 @@ impl Held<'_> {
             .send()
             .await
             .classed("sqs:DeleteMessage")
+            .map_err(for_people)
             .map(drop)
     }
 
-    /// Puts one back.
-    pub(crate) async fn put_back(&self, letter: &Letter) -> Result<()> {
-        self.queue.put_back(&self.url, letter).await
+    /// Puts these back. One that fails keeps no other hidden; the first failure is the error.
+    pub(crate) async fn put_back(&self, letters: impl IntoIterator<Item = &Letter>) -> Result<()> {
+        let (mut hidden, mut first) = (0_usize, None);
+        for letter in letters {
+            let done = self
+                .queue
+                .client
+                .change_message_visibility()
+                .queue_url(&self.url)
+                .receipt_handle(&letter.receipt)
+                .visibility_timeout(0)
+                .send()
+                .await
+                .classed("sqs:ChangeMessageVisibility");
+            match done {
+                Err(error) if !is_let_go(&error) => {
+                    hidden += 1;
+                    first.get_or_insert(error);
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let minutes = self.seconds / 60;
+        first.map_or(Ok(()), |error| {
+            let what = format!("{hidden} not put back, and hidden for up to {minutes} min");
+            Err(for_people(error).context(what))
+        })
     }
 }

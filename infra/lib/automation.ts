@@ -83,7 +83,7 @@ function target(parameters: readonly Parameter[]): Record<string, FormField> {
       {
         type: 'String' as const,
         description: `(Optional) ${p.title}, such as ${p.example}.`,
-        default: '',
+        default: p.default ?? '',
         allowedPattern: optional(p.pattern),
       },
     ]),

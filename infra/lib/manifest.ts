@@ -57,6 +57,7 @@ export interface Parameter {
   readonly name: string;
   readonly title: string;
   readonly example: string;
+  readonly default?: string;
   readonly shape: string;
   /** A regular expression, anchored at both ends. */
   readonly pattern: string;

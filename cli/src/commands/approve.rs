@@ -254,8 +254,8 @@ pub(crate) async fn release_all(
     for one in releases {
         let id = &one.incident.id;
         let refusal = match one.ask(reach, responder, by).await {
-            Ok(released) => {
-                done.extend(released);
+            Ok(ended) => {
+                done.extend(ended);
                 continue;
             }
             Err(Refusal::Right(_)) if !done.is_empty() => {

@@ -4,6 +4,7 @@
 //! failed is not sent there again: each candidate of the event becomes a run of its runbook in the
 //! attended lane that only plans, and a person approves it or does not.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use backstop_core::Error;
@@ -16,11 +17,11 @@ use backstop_core::trust;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Format, explain, print};
+use super::{Format, explain, holder, print};
 use crate::ask::{agreed, tell};
 use crate::catalogue;
 use crate::exit::{Exit, Failure};
-use crate::queues::{self, Letter, Queue};
+use crate::queues::{self, Depth, Held, Letter, Queue};
 use crate::reach::{Desk, Way, policy_of};
 use crate::render;
 
@@ -50,27 +51,37 @@ pub(crate) enum Command {
     /// that. Without `--apply` it only says what it would do.
     ///
     /// Example: `backstop dlq redrive backstop-ssh-access-unattended-dlq`
-    Redrive {
-        /// The queue.
-        queue: String,
-        /// Only this message.
-        #[arg(long, value_name = "id")]
-        message: Option<String>,
-        /// Ask whether to plan, plan, and delete what was planned.
-        #[arg(long)]
-        apply: bool,
-        /// Do not ask.
-        #[arg(long, requires = "apply")]
-        yes: bool,
-        /// Who asks, for the journal; the ARN of your credentials unless given.
-        #[arg(long, value_name = "name")]
-        requested_by: Option<String>,
-        #[command(flatten)]
-        common: Common,
-    },
+    Redrive(Redrive),
 }
 
+// What a redrive takes. No doc comment: clap would take it for what the verb is about.
 #[derive(Debug, clap::Args)]
+pub(crate) struct Redrive {
+    /// The queue.
+    queue: String,
+    /// Only this message.
+    #[arg(long, value_name = "id")]
+    message: Option<String>,
+    /// Ask whether to plan, plan, and delete what was planned.
+    #[arg(long)]
+    apply: bool,
+    /// Do not ask.
+    #[arg(long, requires = "apply")]
+    yes: bool,
+    /// Who asks, for the journal; the ARN of your credentials unless given.
+    #[arg(long, value_name = "name")]
+    requested_by: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What `--config` is for here, with or without `--local`.
+const CONFIG: &str = "The policy that is deployed: each of its Regions has queues of its own, and \
+what is not in its scope is left where it is";
+
+// What every verb takes. No doc comment: clap would take it for what the verb is about.
+#[derive(Debug, clap::Args)]
+#[command(mut_arg("config", |arg| arg.help(CONFIG)))]
 pub(crate) struct Common {
     #[command(flatten)]
     way: Way,
@@ -83,18 +94,39 @@ pub(crate) async fn run(command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::List { responder, common } => list(responder.as_deref(), common).await,
         Command::Show { queue, common } => show(queue.as_deref(), common).await,
-        Command::Redrive { queue, message, apply, yes, requested_by, common } => {
-            let desk = Desk::open(&common.way).await?;
-            let config = policy_of(&common.way.config)?;
-            let redrive = Redrive { desk, config, by: requested_by.as_deref() };
-            redrive.run(queue, message.as_deref(), *apply, *yes, common.format).await
-        }
+        Command::Redrive(args) => redrive(args).await,
+    }
+}
+
+/// The policy, and the way to the responders.
+async fn open(common: &Common) -> Result<(Desk, Config), Failure> {
+    // First: it is wrong more often than the credentials are.
+    let config = policy_of(&common.way.config)?;
+    Ok((Desk::open(&common.way).await?, config))
+}
+
+/// The queue that was named is not there: the input is wrong, not AWS.
+fn of_named(error: Error) -> Failure {
+    if error.is_missing() { Failure::Ended(Exit::Usage, error) } else { error.into() }
+}
+
+/// What is said in the end when queues did not answer; each one's cause was told in its place.
+fn unanswered(errors: &[&Error], of: usize) -> Option<Failure> {
+    let first = errors.first()?;
+    let error = (*first).clone().context(format!("{} of {of} queues did not answer", errors.len()));
+    Some(Failure::Ended(Exit::Aws, error))
+}
+
+/// Puts messages back, and says which were not: that is not the result of what was asked for.
+async fn put_back(held: &Held<'_>, letters: impl IntoIterator<Item = &Letter>) {
+    if let Err(error) = held.put_back(letters).await {
+        tell(&error.to_string());
     }
 }
 
 /// The queues of what is named: all, those of a responder, or one.
 fn queues_of(desk: &Desk, config: &Config, named: Option<&str>) -> Result<Vec<Queue>, Failure> {
-    let mut responders: Vec<&str> =
+    let mut responders: Vec<&'static str> =
         catalogue::responders().iter().map(|r| r.manifest().responder).collect();
     let one = responders.iter().copied().find(|name| Some(*name) == named);
     if let Some(one) = one {
@@ -104,9 +136,7 @@ fn queues_of(desk: &Desk, config: &Config, named: Option<&str>) -> Result<Vec<Qu
     let mut queues = queues::all(desk.principal.connection(), &responders, regions);
     match (named, one) {
         (None, _) => {}
-        (Some(_), Some(one)) => {
-            queues.retain(|q| q.name.starts_with(&format!("backstop-{one}-")));
-        }
+        (Some(_), Some(one)) => queues.retain(|q| q.owner == Some(one)),
         (Some(name), None) => {
             let all: Vec<String> = queues.iter().map(|q| q.name.clone()).collect();
             queues.retain(|q| q.name == name);
@@ -121,21 +151,26 @@ fn queues_of(desk: &Desk, config: &Config, named: Option<&str>) -> Result<Vec<Qu
 }
 
 async fn list(responder: Option<&str>, common: &Common) -> Result<Exit, Failure> {
-    let desk = Desk::open(&common.way).await?;
-    let queues = queues_of(&desk, &policy_of(&common.way.config)?, responder)?;
+    let (desk, config) = open(common).await?;
+    let queues = queues_of(&desk, &config, responder)?;
     let mut rows = Vec::new();
     for queue in &queues {
-        rows.push((&queue.name, queue.depth().await?));
+        // One that refuses hides no other.
+        rows.push((&queue.name, queue.depth().await));
     }
     let mut out = std::io::stdout().lock();
     if common.format == Format::Json {
         let rows: Vec<Value> = rows
             .iter()
-            .map(|(name, depth)| {
-                json!({
+            .map(|(name, depth)| match depth {
+                Ok(depth) => json!({
                     "queue": name, "deployed": depth.is_some(),
                     "waiting": depth.map(|d| d.waiting), "in_flight": depth.map(|d| d.in_flight),
-                })
+                }),
+                Err(error) => json!({
+                    "queue": name, "deployed": null, "waiting": null, "in_flight": null,
+                    "error": error.to_string(),
+                }),
             })
             .collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&rows).map_err(anyhow::Error::from)?)?;
@@ -144,54 +179,100 @@ async fn list(responder: Option<&str>, common: &Common) -> Result<Exit, Failure>
         writeln!(out, "{:<width$}  waiting  in flight", "queue")?;
         for (name, depth) in &rows {
             match depth {
-                None => writeln!(out, "{name:<width$}  not deployed")?,
-                Some(depth) => {
+                Err(error) => writeln!(out, "{name:<width$}  {error}")?,
+                Ok(None) => writeln!(out, "{name:<width$}  not deployed")?,
+                Ok(Some(depth)) => {
                     writeln!(out, "{name:<width$}  {:>7}  {:>9}", depth.waiting, depth.in_flight)?;
                 }
             }
         }
     }
-    let waiting = rows.iter().filter_map(|(_, d)| *d).any(|d| d.waiting + d.in_flight > 0);
+    let errors: Vec<&Error> = rows.iter().filter_map(|(_, d)| d.as_ref().err()).collect();
+    if let Some(failure) = unanswered(&errors, rows.len()) {
+        return Err(failure);
+    }
+    let mut depths = rows.iter().filter_map(|(_, d)| *d.as_ref().ok()?);
+    let waiting = depths.any(|d| d.waiting > 0 || d.in_flight > 0);
     Ok(if waiting { Exit::Findings } else { Exit::Done })
 }
 
 async fn show(named: Option<&str>, common: &Common) -> Result<Exit, Failure> {
-    let desk = Desk::open(&common.way).await?;
-    let config = policy_of(&common.way.config)?;
-    let mut found = Vec::new();
-    for queue in queues_of(&desk, &config, named)? {
-        let letters = match queue.look().await {
-            Ok(letters) => letters,
+    let (desk, config) = open(common).await?;
+    let queues = queues_of(&desk, &config, named)?;
+    let mut rows = Vec::new();
+    for queue in &queues {
+        match queue.hold(queues::LOOK).await {
             // Named, it must be there; else what is not deployed holds nothing.
-            Err(error) if error.is_missing() && named != Some(queue.name.as_str()) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        found.extend(letters.into_iter().map(|letter| (queue.name.clone(), letter)));
+            Err(error) if error.is_missing() && named == Some(queue.name.as_str()) => {
+                return Err(of_named(error));
+            }
+            Err(error) if error.is_missing() => {}
+            Err(error) => rows.push((queue, Err(error))),
+            Ok(held) => {
+                put_back(&held, &held.letters).await;
+                rows.push((queue, Ok(held)));
+            }
+        }
     }
     let now = Timestamp::now();
     let mut out = std::io::stdout().lock();
     if common.format == Format::Json {
-        let all: Vec<Value> = found
+        let all: Vec<Value> = rows
             .iter()
-            .map(|(queue, letter)| {
-                json!({
-                    "queue": queue, "message": letter.id, "sent": letter.sent,
-                    "attributes": letter.attributes, "is": meant(letter, &config).words(),
-                    "explained": explained(letter, &config),
-                })
+            .flat_map(|(queue, held)| match held {
+                Ok(held) => shown(queue, held, &config),
+                Err(error) => vec![json!({ "queue": queue.name, "error": error.to_string() })],
             })
             .collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&all).map_err(anyhow::Error::from)?)?;
     } else {
-        for (queue, letter) in &found {
-            writeln!(out, "{queue}")?;
-            write_letter(&mut out, letter, &config, now)?;
-        }
-        if found.is_empty() {
-            tell("no message waits");
+        for (queue, held) in &rows {
+            match held {
+                Ok(held) => {
+                    for letter in &held.letters {
+                        writeln!(out, "{}", queue.name)?;
+                        write_letter(&mut out, letter, queue, &config, now)?;
+                    }
+                }
+                Err(error) => writeln!(out, "{}\n  error     {error}", queue.name)?,
+            }
         }
     }
-    Ok(if found.is_empty() { Exit::Done } else { Exit::Findings })
+    let held = || rows.iter().filter_map(|(_, held)| held.as_ref().ok());
+    for more in held().filter_map(Held::more) {
+        tell(&more);
+    }
+    let errors: Vec<&Error> = rows.iter().filter_map(|(_, held)| held.as_ref().err()).collect();
+    if let Some(failure) = unanswered(&errors, queues.len()) {
+        return Err(failure);
+    }
+    if held().any(|held| !held.letters.is_empty() || held.more().is_some()) {
+        return Ok(Exit::Findings);
+    }
+    tell("no message waits");
+    Ok(Exit::Done)
+}
+
+/// The messages of a queue as data, and how many there are beside them.
+fn shown(queue: &Queue, held: &Held<'_>, config: &Config) -> Vec<Value> {
+    let mut rows: Vec<Value> = held
+        .letters
+        .iter()
+        .map(|letter| {
+            json!({
+                "queue": queue.name, "message": letter.id, "sent": letter.sent,
+                "attributes": letter.attributes, "is": meant(letter, queue, config).words(),
+                "explained": explained(letter, config),
+            })
+        })
+        .collect();
+    let Depth { waiting, in_flight } = held.beyond;
+    for (what, count) in [("more", waiting), ("held", in_flight)] {
+        if count > 0 {
+            rows.push(json!({ "queue": queue.name, what: count }));
+        }
+    }
+    rows
 }
 
 /// The event of a message, if it is one that can be read.
@@ -211,6 +292,7 @@ fn explained(letter: &Letter, config: &Config) -> Option<Value> {
 fn write_letter(
     out: &mut impl Write,
     letter: &Letter,
+    queue: &Queue,
     config: &Config,
     now: Timestamp,
 ) -> Result<(), Failure> {
@@ -234,7 +316,7 @@ fn write_letter(
         writeln!(out, "  where     {} in {}", text("account"), text("region"))?;
         writeln!(out, "  who       {}", text("who"))?;
     }
-    writeln!(out, "  would be  {}", meant(letter, config).words())?;
+    writeln!(out, "  would be  {}", meant(letter, queue, config).words())?;
     Ok(())
 }
 
@@ -270,7 +352,7 @@ impl Meant {
 }
 
 /// What a message means today, by the same code as `explain`.
-fn meant(letter: &Letter, config: &Config) -> Meant {
+fn meant(letter: &Letter, queue: &Queue, config: &Config) -> Meant {
     let event = match parse(&letter.body) {
         Err(error) => return Meant::Stays(error.to_string()),
         Ok(Payload::Operator(Operator::Sweep(_))) => {
@@ -320,116 +402,204 @@ fn meant(letter: &Letter, config: &Config) -> Meant {
             runs.push((manifest.responder, run));
         }
     }
-    if runs.is_empty() {
-        return Meant::Nothing("no responder finds a signal in it".to_owned());
+    if !runs.is_empty() {
+        return Meant::Planned(runs);
     }
-    Meant::Planned(runs)
+    match queue.owner {
+        // Its rules match calls by name, so most of what they deliver is no signal, and this knows
+        // the responder: were these kept, what matters would be lost among them.
+        Some(owner) => Meant::Nothing(format!("`{owner}` finds no signal in it")),
+        // The event may be of a responder that is newer than this command.
+        None => Meant::Stays(
+            "no responder that this command knows finds a signal in it, and one that is deployed may"
+                .to_owned(),
+        ),
+    }
 }
 
-struct Redrive<'a> {
-    desk: Desk,
-    config: Config,
-    by: Option<&'a str>,
+/// Says what it would do, asks, and does it.
+async fn redrive(args: &Redrive) -> Result<Exit, Failure> {
+    let (desk, config) = open(&args.common).await?;
+    let queues = queues_of(&desk, &config, Some(&args.queue))?;
+    let [queue] = queues.as_slice() else {
+        // Only a responder has several.
+        let names: Vec<&str> = queues.iter().map(|q| q.name.as_str()).collect();
+        return Err(Error::invalid(format!("`{}` is a responder, not a queue", args.queue))
+            .hint(format!("its queues are: {}", names.join(", ")))
+            .into());
+    };
+    // Put back before anybody is asked: who thinks, or gives up, hides nothing from others.
+    let looked = queue.hold(queues::LOOK).await.map_err(of_named)?;
+    put_back(&looked, &looked.letters).await;
+    let wanted = |letter: &&Letter| args.message.as_ref().is_none_or(|id| *id == letter.id);
+    let chosen: Vec<&Letter> = looked.letters.iter().filter(wanted).collect();
+    let more = looked.more();
+    if let (Some(id), []) = (&args.message, chosen.as_slice()) {
+        return Err(absent(id, &looked));
+    }
+    for letter in &chosen {
+        tell(&format!("{}  {}", letter.id, meant(letter, queue, &config).words()));
+    }
+    if let Some(more) = &more {
+        tell(more);
+    }
+    if chosen.is_empty() && more.is_none() {
+        tell("no message waits");
+        return Ok(Exit::Done);
+    }
+    if chosen.is_empty() {
+        return Ok(Exit::Findings);
+    }
+    if !args.apply {
+        tell("nothing was done: repeat with `--apply`");
+        return Ok(Exit::Findings);
+    }
+    if !agreed("Plan these?", args.yes)? {
+        return Ok(Exit::Findings);
+    }
+    let by = desk.principal.name(args.requested_by.as_deref()).await?;
+    let shown: BTreeSet<&str> = chosen.iter().map(|letter| letter.id.as_str()).collect();
+    let held = queue.hold(queues::PLAN).await?;
+    let mut work =
+        Work { desk: &desk, config: &config, held: &held, by: &by, done: Done::default() };
+    work.redrive(queue, &shown).await;
+    let done = work.done;
+    let mut exit = Exit::of(&done.planned);
+    if exit == Exit::Done && (done.stays || more.is_some()) {
+        exit = Exit::Findings;
+    }
+    let format = match args.common.format {
+        Format::Text => render::Format::Text,
+        Format::Json => render::Format::Json,
+    };
+    // What was done is told in any case, and the first failure after it.
+    print(&done.planned, format)?;
+    done.failure.map_or(Ok(exit), Err)
 }
 
-impl Redrive<'_> {
-    async fn run(
-        &self,
-        queue: &str,
-        message: Option<&str>,
-        apply: bool,
-        yes: bool,
-        format: Format,
-    ) -> Result<Exit, Failure> {
-        let queues = queues_of(&self.desk, &self.config, Some(queue))?;
-        let [queue] = queues.as_slice() else {
-            // Only a responder has several.
-            let names: Vec<&str> = queues.iter().map(|q| q.name.as_str()).collect();
-            return Err(Error::invalid(format!("`{queue}` is a responder, not a queue"))
-                .hint(format!("its queues are: {}", names.join(", ")))
-                .into());
+/// Why a message that was named is not among those that the queue gave.
+fn absent(id: &str, looked: &Held<'_>) -> Failure {
+    let (id, given) = (safe(id, 100), looked.letters.len());
+    let more = looked.more();
+    let what = if given > 0 && more.is_some() {
+        format!("the message `{id}` is not among the first {given} that the queue gave")
+    } else {
+        format!("there is no message `{id}`")
+    };
+    let hint = "`backstop dlq show` lists them; one that somebody looks at is hidden";
+    Error::invalid(what).hint(more.unwrap_or_else(|| hint.to_owned())).into()
+}
+
+/// What a redrive has done so far.
+#[derive(Debug, Default)]
+struct Done {
+    /// The incidents that hold the plans.
+    planned: Vec<Reported>,
+    /// Whether a message stays.
+    stays: bool,
+    /// The first failure.
+    failure: Option<Failure>,
+}
+
+impl Done {
+    /// Says why a message stays, and keeps the first failure for the end.
+    fn fails(&mut self, letter: &Letter, failure: Failure) {
+        let why = match &failure {
+            Failure::Backstop(error) | Failure::Ended(_, error) => error.to_string(),
+            Failure::Other(error) => format!("{error:#}"),
+            Failure::Closed => "the output is closed".to_owned(),
         };
-        let mut held = queue.hold().await?;
-        let letters = std::mem::take(&mut held.letters);
-        let (chosen, others): (Vec<Letter>, Vec<Letter>) =
-            letters.into_iter().partition(|l| message.is_none_or(|id| id == l.id));
-        for letter in &others {
-            held.put_back(letter).await?;
-        }
-        let mut deleted = Vec::new();
-        let done = self.redrive(&chosen, message, apply, yes, format, &held, &mut deleted).await;
-        // Whatever happened, what was not deleted can be had again at once.
-        for letter in chosen.iter().filter(|l| !deleted.contains(&l.id)) {
-            held.put_back(letter).await?;
-        }
-        done
+        tell(&format!("{}  left where it is: {why}", letter.id));
+        self.failure.get_or_insert(failure);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one redrive, used once")]
-    async fn redrive(
-        &self,
-        chosen: &[Letter],
-        message: Option<&str>,
-        apply: bool,
-        yes: bool,
-        format: Format,
-        held: &queues::Held<'_>,
-        deleted: &mut Vec<String>,
-    ) -> Result<Exit, Failure> {
-        if let (Some(id), []) = (message, chosen) {
-            return Err(Error::missing(format!("there is no message `{}`", safe(id, 100)))
-                .hint("`backstop dlq show` lists them; one that somebody looks at is hidden")
-                .into());
+    /// Keeps an incident once: several messages may be about one plan.
+    fn keep(&mut self, incident: Reported) {
+        if self.planned.iter().all(|known| known.id != incident.id) {
+            self.planned.push(incident);
         }
-        if chosen.is_empty() {
-            tell("no message waits");
-            return Ok(Exit::Done);
+    }
+}
+
+/// A redrive that was agreed to.
+#[derive(Debug)]
+struct Work<'a> {
+    desk: &'a Desk,
+    config: &'a Config,
+    held: &'a Held<'a>,
+    by: &'a str,
+    done: Done,
+}
+
+impl Work<'_> {
+    /// Plans and deletes what was shown. What was not, and what stays, can be had again at once.
+    async fn redrive(&mut self, queue: &Queue, shown: &BTreeSet<&str>) {
+        let is_shown = |letter: &&Letter| shown.contains(letter.id.as_str());
+        let (chosen, others): (Vec<&Letter>, Vec<&Letter>) =
+            self.held.letters.iter().partition(is_shown);
+        put_back(self.held, others).await;
+        for id in shown.iter().filter(|id| chosen.iter().all(|letter| letter.id != **id)) {
+            tell(&format!("{id}  left where it is: the queue did not give it again"));
+            self.done.stays = true;
         }
+        let mut left = Vec::new();
         for letter in chosen {
-            tell(&format!("{}  {}", letter.id, meant(letter, &self.config).words()));
+            if !self.one(letter, meant(letter, queue, self.config)).await {
+                self.done.stays = true;
+                left.push(letter);
+            }
         }
-        if !apply {
-            tell("nothing was done: repeat with `--apply`");
-            return Ok(Exit::Findings);
+        put_back(self.held, left).await;
+    }
+
+    /// Plans what a message is about, and deletes it only then: it stands in the journal. Whether
+    /// it is gone.
+    async fn one(&mut self, letter: &Letter, meant: Meant) -> bool {
+        if !self.plan(letter, meant).await {
+            return false;
         }
-        if !agreed("Plan these?", yes)? {
-            return Ok(Exit::Findings);
+        let deleted = self.held.delete(letter).await;
+        let gone = deleted.is_ok();
+        if let Err(error) = deleted {
+            self.done.fails(letter, error.into());
         }
-        let by = self.desk.principal.name(self.by).await?;
-        let mut planned: Vec<Reported> = Vec::new();
-        let mut stays = false;
-        for letter in chosen {
-            match meant(letter, &self.config) {
-                Meant::Stays(_) => {
-                    stays = true;
+        gone
+    }
+
+    /// Plans anew what a message is about. Whether it can go: all of it stands in the journal, or
+    /// it is about nothing. One run that fails keeps no other from being made and told.
+    async fn plan(&mut self, letter: &Letter, meant: Meant) -> bool {
+        let runs = match meant {
+            Meant::Stays(_) => return false,
+            Meant::Nothing(_) => return true,
+            Meant::Planned(runs) => runs,
+        };
+        let mut all = true;
+        for (responder, mut run) in runs {
+            self.by.clone_into(&mut run.requested_by);
+            let made = match self.desk.ask(responder, &Operator::Run(run)).await {
+                Ok(reply) => reply.incidents,
+                Err(unanswered) => {
+                    self.done.fails(letter, unanswered.into());
+                    all = false;
                     continue;
                 }
-                Meant::Nothing(_) => {}
-                Meant::Planned(runs) => {
-                    let mut all = true;
-                    for (responder, mut run) in runs {
-                        run.requested_by.clone_from(&by);
-                        let reply = self.desk.ask(responder, &Operator::Run(run)).await?;
-                        all &= !reply.incidents.is_empty();
-                        planned.extend(reply.incidents);
-                    }
-                    if !all {
-                        tell(&format!("{}  left where it is: nothing came of it", letter.id));
-                        stays = true;
-                        continue;
+            };
+            if made.is_empty() {
+                tell(&format!("{}  left where it is: nothing came of it", letter.id));
+                all = false;
+            }
+            for one in made {
+                match holder(self.desk, responder, one.clone()).await {
+                    Ok(incident) => self.done.keep(incident),
+                    Err(failure) => {
+                        self.done.keep(one);
+                        self.done.fails(letter, failure);
+                        all = false;
                     }
                 }
             }
-            // Only now: what it was about stands in the journal.
-            held.delete(letter).await?;
-            deleted.push(letter.id.clone());
         }
-        let exit = if stays { Exit::Findings } else { Exit::of(&planned) };
-        let format = match format {
-            Format::Text => render::Format::Text,
-            Format::Json => render::Format::Json,
-        };
-        print(&planned, format)?;
-        Ok(exit)
+        all
     }
 }

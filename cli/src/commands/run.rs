@@ -11,7 +11,7 @@ use backstop_core::text::safe;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args as _, FromArgMatches};
 
 use super::approve::{self, Release};
-use super::{preview, print, shaped};
+use super::{holder, preview, print, shaped};
 use crate::ask::{agreed, tell};
 use crate::catalogue;
 use crate::exit::{Exit, Failure};
@@ -75,11 +75,13 @@ fn option(name: &str) -> String {
 fn command(runbook: &'static Runbook) -> clap::Command {
     let mut command = clap::Command::new(runbook.name).about(runbook.title);
     for parameter in runbook.parameters {
+        let default = parameter.default.map(|d| format!("; `{d}` unless given"));
         let help = format!(
-            "{}: {}, as in `{}`",
+            "{}: {}, as in `{}`{}",
             parameter.title,
             parameter.shape.words(),
-            parameter.example
+            parameter.example,
+            default.unwrap_or_default()
         );
         command = command.arg(
             Arg::new(parameter.name)
@@ -167,14 +169,7 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
     });
     let mut planned = Vec::new();
     for one in desk.ask(args.responder, &order).await?.incidents {
-        // The plan is open already, from an event or another run: that one can be approved.
-        planned.push(match &one.duplicate_of {
-            Some(open) => {
-                tell(&format!("{}: {}", one.id, one.reason));
-                Reported { entries: None, ..desk.show(args.responder, open).await? }
-            }
-            None => one,
-        });
+        planned.push(holder(&desk, args.responder, one).await?);
     }
     let exit = Exit::of(&planned);
     if let Some(nothing) = planned.iter().find(|one| one.absent) {

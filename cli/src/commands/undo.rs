@@ -151,9 +151,8 @@ fn taken_back(step: &ReportedStep) -> String {
         text.extend(["\n     differs: ", &safe(differs, 300)]);
     }
     if let Some(from) = step.undo_from {
-        text.push_str(&format!(
-            "\n     not before {from}: what it keeps out would be let in again"
-        ));
+        let from = from.to_string();
+        text.extend(["\n     not before ", &from, ": what it keeps out would be let in again"]);
     }
     text
 }

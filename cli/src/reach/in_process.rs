@@ -90,7 +90,7 @@ impl InProcess {
 pub(crate) fn policy_of(file: &Path) -> Result<Config, Failure> {
     let text = std::fs::read_to_string(file).map_err(|e| {
         Error::invalid(format!("cannot read the policy `{}`: {e}", file.display()))
-            .hint("say with `--config` where the policy is that is deployed")
+            .hint("say with `--config` which policy is deployed")
     })?;
     Config::parse(&text, Timestamp::now()).map_err(|mistakes| {
         Error::from(mistakes).context(format!("the policy `{}`", file.display())).into()

@@ -3,7 +3,7 @@
 use backstop_core::report::{Reported, ReportedStep};
 use backstop_core::text::shell;
 use backstop_core::words::{Class, StepStatus};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::time::clock;
 use crate::standing::{
@@ -85,6 +85,14 @@ pub(super) fn next(incident: &Reported, now: Timestamp) -> Vec<Next> {
             command: format!("backstop undo {id} --reason 'WHY'"),
         });
     }
+    next.extend(record(incident).map(|command| {
+        Next {
+            what:
+                "read CloudTrail's record of the call, in its account; it shows within 15 minutes"
+                    .to_owned(),
+            command,
+        }
+    }));
     next.push(Next {
         what: "see how it stands now".to_owned(),
         command: format!("backstop show {id}"),
@@ -96,4 +104,19 @@ pub(super) fn next(incident: &Reported, now: Timestamp) -> Vec<Next> {
 fn by_hand(incident: &Reported) -> impl Iterator<Item = &ReportedStep> {
     let open = |s: &&ReportedStep| matches!(s.status, StepStatus::Held | StepStatus::Planned);
     incident.steps.iter().filter(|s| s.class == Class::Human).filter(open)
+}
+
+/// The line that finds the record of the call again. A native event has none.
+fn record(incident: &Reported) -> Option<String> {
+    let (name, at) = (incident.event.as_deref()?, incident.happened_at?);
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return None;
+    }
+    // `eventTime` has whole seconds.
+    let until = at.saturating_add(SignedDuration::from_secs(1)).ok()?;
+    Some(format!(
+        "aws cloudtrail lookup-events --region {} --lookup-attributes \
+         AttributeKey=EventName,AttributeValue={name} --start-time {at:.0} --end-time {until:.0}",
+        shell(&incident.region)
+    ))
 }

@@ -218,6 +218,9 @@ pub struct Parameter {
     pub shape: crate::ident::Shape,
     /// One that is right.
     pub example: &'static str,
+    /// What it is if nobody says; none where that must be said, or is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<&'static str>,
 }
 
 /// What an action needs, by what it does.

@@ -82,6 +82,9 @@ pub struct Reported {
     /// Who or what pointed at it, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// The API call that it is about, or the detail type of a native event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
     /// When the call was made that it is about, if a record told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub happened_at: Option<Timestamp>,
@@ -233,6 +236,10 @@ impl Reply {
 impl Reported {
     fn of(header: &Header, steps: &[StepRecord]) -> Self {
         let finding = header.finding.as_ref();
+        let event = match &header.candidate.origin {
+            Origin::Event { name, time, .. } => Some((name, time)),
+            Origin::Sweep { .. } | Origin::Person { .. } | Origin::Request { .. } => None,
+        };
         Self {
             id: header.id.clone(),
             control: header.control.clone(),
@@ -248,10 +255,8 @@ impl Reported {
             approvable_until: header.approvable_until,
             title: finding.map(|f| f.title.clone()),
             source: Some(source(&header.candidate.origin)),
-            happened_at: match header.candidate.origin {
-                Origin::Event { time, .. } => time,
-                Origin::Sweep { .. } | Origin::Person { .. } | Origin::Request { .. } => None,
-            },
+            event: event.map(|(name, _)| name.clone()),
+            happened_at: event.and_then(|(_, time)| *time),
             claimed_at: Some(header.claimed_at),
             contained_at: header.contained_at,
             facts: finding.map(|f| f.facts.clone()).unwrap_or_default(),

@@ -1,8 +1,12 @@
 //! Every verb's `--help` has an example, and each example is run as it is printed, but for the ids.
 
+use std::path::Path;
+
 use super::Person;
+use backstop_core::words::Lane;
 use backstop_testkit::scene::Allow;
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 /// Every command that does something, with the words that lead to it: what has no verbs below it.
 fn verbs(person: &Person, words: &str) -> Vec<String> {
@@ -70,5 +74,71 @@ async fn every_example_does_what_its_help_says() {
         println!("{} $ {example}", done.code);
         assert!(line.starts_with(&format!("backstop {verb}")), "{line}");
         assert_eq!(done.code, code, "{line}: {done:?}");
+    }
+}
+
+/// The lines of the README that are payloads.
+fn payloads() -> Vec<Value> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = std::fs::read_to_string(readme).unwrap();
+    let lines =
+        text.lines().filter(|l| l.starts_with("{\"backstop\"") || l.starts_with("{\"awslogs\""));
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_payload_of_the_readme_is_answered_by_the_function_that_takes_it() {
+    let person = Person::on_call().await;
+    let (group, incident) = person.held("web").await;
+    let hash =
+        person.reads(&format!("backstop show {incident}"))["incidents"][0]["plan_hash"].clone();
+    // The account first: the example's is part of the ARN too.
+    let known = [
+        ("111111111111", person.scene.id()),
+        ("sg-0123456789abcdef0", &group),
+        ("ssh-access-20261123-aaaaaaaaaaaa", &incident),
+        ("<from the answer>", hash.as_str().unwrap()),
+        ("2026-11-23", &Timestamp::now().strftime("%Y-%m-%d").to_string()),
+    ];
+    let mut answered = Vec::new();
+    for payload in payloads() {
+        let kind = payload["backstop"].as_object().and_then(|order| order.keys().next());
+        let kind = kind.map_or("awslogs", String::as_str).to_owned();
+        let mut text = payload.to_string();
+        for (example, real) in known {
+            text = text.replace(example, real);
+        }
+        let payload: Value = serde_json::from_str(&text).unwrap();
+        let lanes = match kind.as_str() {
+            "awslogs" | "request" => vec![Lane::Unattended],
+            "sweep" => vec![Lane::Unattended, Lane::Attended],
+            _ => vec![Lane::Attended],
+        };
+        for lane in lanes {
+            let answer = person.function.invoke(lane, &payload).unwrap();
+            let said = match &answer {
+                Ok(reply) => reply["incidents"][0]["outcome"]
+                    .as_str()
+                    .or(reply["ignored"].as_str())
+                    .unwrap_or("nothing"),
+                Err(error) => error["errorMessage"].as_str().unwrap(),
+            };
+            answered.push(format!("{kind} {lane}: {said}"));
+        }
+    }
+    let expected = [
+        "sweep unattended: nothing",
+        "sweep attended: nothing",
+        "run attended: observed",
+        "approve attended: contained",
+        "undo attended: undone",
+        "show attended: undone",
+        "incidents attended: ",
+        "request unattended: `ssh-access` takes no requests",
+        "awslogs unattended: `ssh-access` evaluates no log lines",
+    ];
+    assert_eq!(answered.len(), expected.len(), "{answered:#?}");
+    for (answered, expected) in answered.iter().zip(expected) {
+        assert!(answered.starts_with(expected), "{answered:?} is not {expected:?}");
     }
 }

@@ -30,13 +30,13 @@ fn pass(mut from: TcpStream, to: &str, kept: &Sender<()>) {
         drop(std::io::copy(&mut answers, &mut back));
         drop(back.shutdown(Shutdown::Both));
     });
-    let mut bytes = [0; 65536];
+    let mut bytes = vec![0; 65536];
     let mut keeps = false;
     while let Ok(n @ 1..) = from.read(&mut bytes) {
         let said = bytes.get(..n).unwrap();
         keeps |= String::from_utf8_lossy(said).contains("\"approve\"");
         if keeps {
-            drop(kept.send(()));
+            let _gone = kept.send(());
         } else if onward.write_all(said).is_err() {
             break;
         }

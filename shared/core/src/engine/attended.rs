@@ -24,7 +24,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         Shape::Account.check(&run.account)?;
         Shape::Region.check(&run.region)?;
         let manifest = self.responder.manifest();
-        if !manifest.runbooks.iter().any(|r| r.name == run.runbook) {
+        let Some(runbook) = manifest.runbooks.iter().find(|r| r.name == run.runbook) else {
             let names: Vec<&str> = manifest.runbooks.iter().map(|r| r.name).collect();
             return Err(Error::invalid(format!(
                 "`{}` has no runbook `{}`",
@@ -32,6 +32,14 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 crate::text::safe(&run.runbook, 60)
             ))
             .hint(format!("it has: {}", names.join(", "))));
+        };
+        let mut run = run.clone();
+        for parameter in runbook.parameters {
+            if let Some(default) = parameter.default {
+                run.target
+                    .entry(parameter.name.to_owned())
+                    .or_insert_with(|| vec![default.to_owned()]);
+            }
         }
         if !self.config.in_scope(&run.account, &run.region) {
             return Err(Error::invalid(format!(
@@ -43,7 +51,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let how = if run.apply { Run::Released } else { Run::PlanOnly };
         let jobs = self
             .responder
-            .target(run, &invocation.request_id)?
+            .target(&run, &invocation.request_id)?
             .into_iter()
             .map(|candidate| Job { incident: None, candidate, run: how })
             .collect();

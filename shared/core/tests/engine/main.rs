@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
 
 mod measures;
+mod run;
 mod undo;
 mod world;

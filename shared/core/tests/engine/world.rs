@@ -12,8 +12,9 @@ use backstop_core::clock::{Clock, Deadline};
 use backstop_core::config::Config;
 use backstop_core::engine::{Accounts, Engine, Invocation};
 use backstop_core::event::{Envelope, Run};
+use backstop_core::ident::Shape;
 use backstop_core::journal::{Journal, MemoryStore};
-use backstop_core::manifest::{Manifest, Permissions, Runbook};
+use backstop_core::manifest::{Manifest, Parameter, Permissions, Runbook};
 use backstop_core::metrics::{Measured, Meter};
 use backstop_core::plan::Step;
 use backstop_core::report::{Notice, Notifier, Reported, Ticket};
@@ -189,7 +190,13 @@ pub(crate) static MANIFEST: Manifest = Manifest {
         name: "doors.close",
         response: "R99.1",
         title: "Closes doors.",
-        parameters: &[],
+        parameters: &[Parameter {
+            name: "group_id",
+            title: "the doors",
+            shape: Shape::SecurityGroup,
+            example: "sg-0123456789abcdef0",
+            default: Some("sg-0000000000000000d"),
+        }],
     }],
     reads: &[],
     queries: &[],
@@ -231,11 +238,12 @@ impl Responder<World> for Doors {
     }
 
     fn target(&self, run: &Run, key: &str) -> Result<Vec<Candidate>> {
-        Ok(vec![candidate(Origin::Person {
+        let origin = Origin::Person {
             claimed: run.requested_by.clone(),
             reason: run.reason.clone(),
             key: key.to_owned(),
-        })])
+        };
+        Ok(vec![Candidate { ids: run.target.clone(), ..candidate(origin) }])
     }
 
     async fn survey(&self, _: &World, _: &Memory, _: &str) -> Result<Vec<Candidate>> {

@@ -30,8 +30,9 @@ pub(super) trait Flaw: Debug + Clone + Send + Sync + 'static {
         it.observe(account).await
     }
 
-    fn foreseen(it: &Revoke, before: Option<&Rule>) -> Option<Option<Rule>> {
-        it.foreseen(&before.cloned())
+    /// What is foreseen to be there afterwards.
+    fn foreseen(_before: Option<&Rule>) -> Option<Rule> {
+        None
     }
 
     fn satisfied(state: Option<&Rule>) -> bool {
@@ -81,7 +82,7 @@ impl<F: Flaw> Action<Account> for Flawed<F> {
     }
 
     fn foreseen(&self, before: &Self::State) -> Option<Self::State> {
-        F::foreseen(&self.it, before.as_ref())
+        Some(F::foreseen(before.as_ref()))
     }
 
     async fn observe(&self, account: &Account) -> Result<Self::State> {
@@ -179,8 +180,8 @@ flaws! {
 
     /// Foresees that the rule stays.
     ForeseesNothing {
-        fn foreseen(_: &Revoke, before: Option<&Rule>) -> Option<Option<Rule>> {
-            Some(before.cloned())
+        fn foreseen(before: Option<&Rule>) -> Option<Rule> {
+            before.cloned()
         }
     }
 
