@@ -7,6 +7,7 @@ mod modify; // X2.2
 mod narrow; // ranges: the choice, its order, the quota
 mod open; // X2.1, R2.1a
 mod shapes; // port 22 in every shape
+mod sweep; // what no event told of, and what is remembered
 mod undo; // taking it back
 
 use anyhow::Result;

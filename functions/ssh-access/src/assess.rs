@@ -64,7 +64,7 @@ async fn group(
         return Ok(nothing_open(&live, named, from_event, others.len()));
     }
     if candidate.signal == "X2.2" {
-        recall(&mut open, &live, &candidate.resource, memory).await?;
+        recall(&mut open, &live, candidate, memory).await?;
     }
     let production = live.is_production(&candidate.account, &memory.config);
     let facts = facts(&live, &open);
@@ -133,8 +133,15 @@ fn nothing_open(
 }
 
 /// Puts to each changed rule what the inventory knew it as.
-async fn recall(open: &mut [Open], live: &Live, resource: &str, memory: &Memory) -> Result<()> {
-    let Some(snapshot) = memory.inventory(resource).await? else { return Ok(()) };
+async fn recall(
+    open: &mut [Open],
+    live: &Live,
+    candidate: &Candidate,
+    memory: &Memory,
+) -> Result<()> {
+    let Some(snapshot) = memory.before(candidate, &candidate.resource).await? else {
+        return Ok(());
+    };
     for open in open {
         let was = snapshot.state.get("rules").and_then(|rules| rules.get(&open.live.id));
         open.was = was

@@ -50,7 +50,7 @@ pub(crate) fn detect(event: &Envelope) -> Detection {
 }
 
 /// What a record points at, before it is known where.
-struct Point {
+pub(crate) struct Point {
     signal: &'static str,
     kind: &'static str,
     id: String,
@@ -58,7 +58,7 @@ struct Point {
 }
 
 impl Point {
-    fn group(signal: &'static str, id: &str, rules: Vec<String>) -> Self {
+    pub(crate) fn group(signal: &'static str, id: &str, rules: Vec<String>) -> Self {
         let mut ids = Ids::from([("group_id".to_owned(), vec![id.to_owned()])]);
         if !rules.is_empty() {
             ids.insert("rule_id".to_owned(), rules);
@@ -67,7 +67,7 @@ impl Point {
     }
 
     /// The candidate that it is in an account and a Region.
-    fn at(self, account: &str, region: &str, origin: &Origin) -> Candidate {
+    pub(crate) fn at(self, account: &str, region: &str, origin: &Origin) -> Candidate {
         Candidate {
             signal: self.signal.to_owned(),
             resource: ec2_arn(region, account, self.kind, &self.id),

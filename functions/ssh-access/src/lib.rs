@@ -36,6 +36,12 @@
 //! `responseElements.instancesSet.items[].keyName` points, `DescribeInstances.KeyName` decides →
 //! *why*: the documented path does not exist, and the key often comes from a launch template.
 //!
+//! # What the sweep does
+//! Every hour it reads all rules, keeps those of each group in the inventory, and looks for rules
+//! that let somebody in from outside: what an event that was lost has opened. They wait for an
+//! approval, because a rule that no event names may be years old. The inventory tells what a rule
+//! was before an event changed it (X2.2), so that this can be put back.
+//!
 //! # What it can break
 //! Whoever connects through the revoked rule cannot connect anew. Sessions that are open stay open:
 //! EC2 tracks connections, and removing a rule does not cut them. To revoke a range or a rule for
@@ -67,6 +73,7 @@ mod live;
 mod manifest;
 mod narrow;
 mod plan;
+mod survey;
 
 use async_trait::async_trait;
 use backstop_actions::ec2::{Authorize, Modify, Revoke};
@@ -74,10 +81,10 @@ use backstop_aws::Account;
 use backstop_core::Result;
 use backstop_core::action::ActionKind;
 use backstop_core::assessment::Assessment;
-use backstop_core::candidate::Candidate;
+use backstop_core::candidate::{Candidate, Origin};
 use backstop_core::event::{Envelope, Run};
 use backstop_core::manifest::Manifest;
-use backstop_core::responder::{Detection, Memory, Responder};
+use backstop_core::responder::{Detection, Known, Memory, Responder, Survey};
 
 pub use manifest::MANIFEST;
 
@@ -107,15 +114,17 @@ impl Responder<Account> for SshAccess {
         detect::target(run, key)
     }
 
-    async fn survey(
+    async fn survey(&self, account: &Account, memory: &Memory, origin: &Origin) -> Result<Survey> {
+        survey::survey(account, memory, origin).await
+    }
+
+    async fn remember(
         &self,
-        _account: &Account,
+        candidate: &Candidate,
+        account: &Account,
         _memory: &Memory,
-        _slot: &str,
-    ) -> Result<Vec<Candidate>> {
-        // The sweep of this control comes with the inventory; until then it resumes what is
-        // unfinished, and finds nothing new.
-        Ok(Vec::new())
+    ) -> Result<Vec<Known>> {
+        survey::remember(candidate, account).await
     }
 
     async fn assess(

@@ -62,7 +62,7 @@ pub const MANIFEST: Manifest = Manifest {
     schedules: &[Schedule {
         name: "sweep",
         expression: "rate(1 hour)",
-        title: "resumes what is unfinished",
+        title: "keeps the inventory, finds what events missed, resumes what is unfinished",
     }],
     runbooks: &[Runbook {
         name: REVOKE_INGRESS,

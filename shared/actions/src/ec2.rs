@@ -12,4 +12,4 @@ pub use modify::Modify;
 pub use prefix_list::{PrefixList, prefix_list};
 pub use reads::{Group, Interface, Launched, Which, group, instances, interfaces};
 pub use revoke::Revoke;
-pub use rule::{LiveRule, Rule, Source, rule_by_id, rules_of, rules_of_all};
+pub use rule::{LiveRule, Rule, Source, all_rules, rule_by_id, rules_of, rules_of_all};

@@ -30,6 +30,8 @@ pub struct DynamoStore {
 
 /// The index of the incidents of a day.
 pub const BY_DAY: &str = "by-day";
+/// The attribute of the table's time to live.
+pub const EXPIRES: &str = "expires_at";
 /// The sparse index of the incidents that are open or unreported.
 pub const UNFINISHED: &str = "unfinished";
 
@@ -128,6 +130,10 @@ fn attributes(write: &Write) -> Result<Attributes> {
     if let Some((day, at)) = &write.listing.day {
         attributes.insert("day".to_owned(), text(day));
         attributes.insert("at".to_owned(), text(at));
+    }
+    if let Some(at) = write.expires {
+        // The table's time to live, in seconds (DynamoDB); it deletes within some days.
+        attributes.insert(EXPIRES.to_owned(), AttributeValue::N(at.as_second().to_string()));
     }
     if write.listing.unfinished.is_some() {
         attributes.insert("unfinished".to_owned(), text("yes"));

@@ -46,6 +46,9 @@ pub enum Origin {
     Sweep {
         /// The schedule's slot, so that a redelivery is the same sweep.
         slot: String,
+        /// When the survey began that found it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
     /// A person who started a runbook.
     Person {
@@ -69,7 +72,7 @@ impl Origin {
     pub fn key(&self) -> &str {
         match self {
             Self::Event { key, .. } | Self::Person { key, .. } => key,
-            Self::Sweep { slot } => slot,
+            Self::Sweep { slot, .. } => slot,
             Self::Request { incident } => incident,
         }
     }

@@ -19,6 +19,7 @@ use toml::de::DeTable;
 
 pub use exemption::Exemption;
 pub use guards::Guards;
+pub use inventory::Inventory;
 pub use mistakes::{Mistake, Mistakes};
 pub use notify::Notify;
 pub use principals::Principals;
@@ -32,6 +33,7 @@ use table::{Notes, Table};
 
 mod exemption;
 mod guards;
+mod inventory;
 mod mistakes;
 mod notify;
 mod principals;
@@ -82,6 +84,9 @@ pub struct Config {
     /// What stops an unattended response, in figures.
     #[serde(default)]
     pub guards: Guards,
+    /// What is remembered of the time before an event.
+    #[serde(default)]
+    pub inventory: Inventory,
     /// Resources that are left alone until a date.
     #[serde(default, rename = "exemption")]
     pub exemptions: Vec<Exemption>,
@@ -153,6 +158,7 @@ impl Config {
             guards: Guards::read(t.table("guards")),
             exemptions: t.tables("exemption", |t| Exemption::read(t, &mut ids, now)),
             ssh_access: SshAccess::read(t.table("ssh-access")),
+            inventory: Inventory::read(t.table("inventory")),
             notify: Notify::read(t.table("notify")),
             hash: OnceLock::new(),
         };

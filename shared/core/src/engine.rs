@@ -253,20 +253,43 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
     }
 
-    fn memory(&self) -> Memory {
+    /// What is remembered of the time before a candidate: before its call, before its survey, or
+    /// before its incident was claimed, which is now unless it was earlier.
+    fn memory(&self, candidate: &Candidate, claimed_at: Option<Timestamp>) -> Memory {
+        let as_of = match candidate.origin {
+            Origin::Event { time, .. } => time,
+            Origin::Sweep { at, .. } => at,
+            Origin::Person { .. } | Origin::Request { .. } => None,
+        };
+        self.memory_as_of(as_of.or(claimed_at).unwrap_or_else(|| self.clock.now()))
+    }
+
+    fn memory_as_of(&self, as_of: Timestamp) -> Memory {
         Memory {
+            responder: self.name(),
             config: Arc::clone(&self.config),
             journal: self.journal.clone(),
             now: self.clock.now(),
+            as_of,
         }
     }
 
-    /// The limits of the policy; none when a person decides.
-    fn limits(&self) -> Limits {
-        match self.lane {
-            Lane::Attended => Limits::NONE,
-            Lane::Unattended => self.config.guards.limits(),
+    /// The limits of the policy; none when a person decides. Of the fleet that the last inventory
+    /// knew, only a share may be acted on in an hour.
+    fn limits(&self, fleet: Option<u64>) -> Limits {
+        /// So few at least: a share of a small fleet is none.
+        const LEAST: usize = 3;
+        if self.lane == Lane::Attended {
+            return Limits::NONE;
         }
+        let mut limits = self.config.guards.limits();
+        if let Some(fleet) = fleet {
+            let share =
+                fleet.saturating_mul(u64::from(self.config.guards.fleet_share_percent)) / 100;
+            let share = usize::try_from(share).unwrap_or(usize::MAX).max(LEAST);
+            limits.per_hour = limits.per_hour.min(share);
+        }
+        limits
     }
 }
 

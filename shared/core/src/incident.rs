@@ -37,6 +37,10 @@ pub struct Header {
     /// The incident that holds the same plan open, if it ended as its duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
+    /// What is wrong and what would be done about it, as a hash: two that are the same are told
+    /// once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sameness: Option<String>,
     /// Whether there was nothing to look at: gone, or never there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,

@@ -5,6 +5,7 @@
 //! none of them; the in-memory store and DynamoDB pass one conformance suite.
 
 mod hand;
+mod inventory;
 mod ledger;
 mod memory;
 mod store;
@@ -12,8 +13,6 @@ mod store;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::candidate::Candidate;
 use crate::error::{Context, Error, Result};
@@ -22,6 +21,7 @@ use crate::plan::StepRecord;
 use crate::words::Outcome;
 
 pub use hand::{Hand, Seen};
+pub use inventory::{Snapshot, Surveys};
 pub use ledger::{Breaker, Fights, Limits, Refusal};
 pub use memory::MemoryStore;
 pub use store::{
@@ -43,15 +43,6 @@ pub enum Claim {
     Done(Box<Header>),
     /// Another works on it, until then at the latest.
     Leased(Timestamp),
-}
-
-/// The last known state of a resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Snapshot {
-    /// When it was read.
-    pub taken_at: Timestamp,
-    /// What was read.
-    pub state: Value,
 }
 
 /// The journal of one table.
@@ -99,6 +90,7 @@ impl Journal {
             finding: None,
             aftermath: Vec::new(),
             duplicate_of: None,
+            sameness: None,
             absent: false,
             mode: None,
             config_hash: String::new(),
@@ -253,26 +245,6 @@ impl Journal {
     pub async fn breaker(&self, responder: &str) -> Result<(Breaker, u64)> {
         seen(self.store.as_ref(), &Key::breaker(responder)).await
     }
-
-    /// The last known state of a resource, if the inventory has one.
-    ///
-    /// # Errors
-    /// `Transient` if the table does not answer.
-    pub async fn snapshot(&self, resource: &str) -> Result<Option<Snapshot>> {
-        self.store.get(&Key::snapshot(resource)).await?.as_ref().map(decode).transpose()
-    }
-
-    /// Keeps the state of a resource as the last known one.
-    ///
-    /// # Errors
-    /// `Transient` if the table does not answer.
-    pub async fn keep_snapshot(&self, resource: &str, snapshot: &Snapshot) -> Result<()> {
-        let key = Key::snapshot(resource);
-        let rev = self.store.get(&key).await?.map_or(0, |item| item.rev);
-        let write = Write::put(key, rev, encode(snapshot)?);
-        // A conflict means that somebody has kept a newer one: theirs stands.
-        self.store.write(vec![write]).await?.or(Ok(()))
-    }
 }
 
 /// A counter as it is now, empty if there is none.
@@ -291,7 +263,8 @@ fn lease_from(now: Timestamp) -> Timestamp {
     now.saturating_add(LEASE).unwrap_or(Timestamp::MAX)
 }
 
-/// Whether an outcome leaves a plan behind that a person can release.
+/// Whether an outcome leaves something behind that stands until somebody deals with it: a plan that
+/// can be released, or what only people were told of.
 fn leaves_plan(outcome: Outcome) -> bool {
-    outcome.awaits_approval()
+    outcome.awaits_approval() || outcome == Outcome::Observed
 }

@@ -25,6 +25,7 @@ async fn the_containing_call_comes_after_three_round_trips() {
             "GetItem",
             "GetItem",
             "PutItem",
+            "Query", // how large the fleet is
         ],
         "claim and reads run together"
     );

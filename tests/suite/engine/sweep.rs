@@ -7,11 +7,11 @@ use backstop_aws::Account;
 use backstop_core::Result;
 use backstop_core::action::ActionKind;
 use backstop_core::assessment::Assessment;
-use backstop_core::candidate::Candidate;
+use backstop_core::candidate::{Candidate, Origin};
 use backstop_core::error::Class;
 use backstop_core::event::{Envelope, Run};
 use backstop_core::manifest::Manifest;
-use backstop_core::responder::{Detection, Memory, Responder};
+use backstop_core::responder::{Detection, Memory, Responder, Survey};
 use backstop_testkit::machine::How;
 use backstop_testkit::{Machine, Scene};
 use serde_json::json;
@@ -39,9 +39,9 @@ impl Responder<Account> for Surveyed {
         SshAccess.target(run, key)
     }
 
-    async fn survey(&self, _: &Account, _: &Memory, slot: &str) -> Result<Vec<Candidate>> {
-        self.0.lock().unwrap().push(slot.to_owned());
-        Ok(Vec::new())
+    async fn survey(&self, _: &Account, _: &Memory, origin: &Origin) -> Result<Survey> {
+        self.0.lock().unwrap().push(origin.key().to_owned());
+        Ok(Survey::default())
     }
 
     async fn assess(

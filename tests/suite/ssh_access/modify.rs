@@ -1,12 +1,12 @@
 //! X2.2: a rule is changed into one that opens SSH.
 
-use backstop_core::journal::Snapshot;
 use backstop_core::words::{Class, Outcome, StepStatus};
 use backstop_testkit::Scene;
 use backstop_testkit::machine::How;
 use backstop_testkit::scene::Allow;
 use serde_json::json;
 
+use super::sweep::sweep;
 use super::{deliver, machine, one};
 
 /// Changes a harmless rule into one that admits SSH from everywhere.
@@ -43,18 +43,12 @@ async fn x2_2_a_changed_rule_is_revoked_by_its_id() {
 async fn x2_2_what_the_inventory_knew_is_offered_by_approval() {
     let scene = Scene::new().await.unwrap();
     let group = scene.group("web").await.unwrap();
-    let (rule, id) = widened(&scene, &group).await;
+    let rule = scene.allow(&group, Allow::tcp(8443, "10.0.0.0/8")).await.unwrap();
+    sweep(&scene, -10).await;
+    let id = rule.security_group_rule_id().unwrap().to_owned();
+    scene.widen(&group, &id, 22, "0.0.0.0/0").await.unwrap();
+    let rule = scene.rule(&group, &id).await.unwrap();
     let unattended = machine(&scene, &How::default()).unwrap();
-    let arn = format!("arn:aws:ec2:eu-west-1:{}:security-group/{group}", scene.id());
-    let before = json!({
-        "rules": { id: {
-            "protocol": "tcp", "from_port": 8443, "to_port": 8443,
-            "source": { "cidr_ipv4": "10.0.0.0/8" },
-        }},
-    });
-    let snapshot = Snapshot { taken_at: jiff::Timestamp::now(), state: before };
-    unattended.engine.journal.keep_snapshot(&arn, &snapshot).await.unwrap();
-
     let event = scene.recorded().modified(&group, &[rule]);
     let incident = one(unattended.invoke(&event).await.unwrap()).unwrap();
 

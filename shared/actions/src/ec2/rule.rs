@@ -305,29 +305,44 @@ pub async fn rules_of_all(account: &Account, group_ids: &[&str]) -> Result<Vec<L
     for some in group_ids.chunks(VALUES) {
         let values = some.iter().map(ToString::to_string).collect();
         let filter = Filter::builder().name("group-id").set_values(Some(values)).build();
-        let mut next = None;
-        loop {
-            let page = account
-                .ec2()
-                .describe_security_group_rules()
-                .filters(filter.clone())
-                .max_results(PAGE)
-                .set_next_token(next)
-                .send()
-                .await
-                .classed("ec2:DescribeSecurityGroupRules")?;
-            for rule in page.security_group_rules.unwrap_or_default() {
-                rules.push(LiveRule::read(rule)?);
-            }
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                break;
-            }
-        }
+        rules.extend(every_rule(account, Some(filter)).await?);
     }
     // EC2 promises no order, and the order of a plan is part of its hash.
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(rules)
+}
+
+/// Every rule of every group of the account in the Region, over all pages, by id.
+///
+/// # Errors
+/// The class of EC2's refusal.
+pub async fn all_rules(account: &Account) -> Result<Vec<LiveRule>> {
+    let mut rules = every_rule(account, None).await?;
+    rules.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(rules)
+}
+
+async fn every_rule(account: &Account, filter: Option<Filter>) -> Result<Vec<LiveRule>> {
+    let mut rules = Vec::new();
+    let mut next = None;
+    loop {
+        let page = account
+            .ec2()
+            .describe_security_group_rules()
+            .set_filters(filter.clone().map(|filter| vec![filter]))
+            .max_results(PAGE)
+            .set_next_token(next)
+            .send()
+            .await
+            .classed("ec2:DescribeSecurityGroupRules")?;
+        for rule in page.security_group_rules.unwrap_or_default() {
+            rules.push(LiveRule::read(rule)?);
+        }
+        next = page.next_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            return Ok(rules);
+        }
+    }
 }
 
 /// One rule, none if it is gone.

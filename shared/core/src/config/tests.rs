@@ -220,7 +220,7 @@ fn config_shipped_file_says_every_default_and_bound() {
         let (min, max) = (i128::from(min), i128::from(max));
         assert_eq!([min - 1, min, max, max + 1].map(fine), [false, true, true, false], "{path}");
     }
-    assert_eq!(bounds, 8);
+    assert_eq!(bounds, 10);
 }
 
 #[test]

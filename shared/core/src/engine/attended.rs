@@ -114,7 +114,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             self.journal.fights(&hand.header().candidate.resource),
             self.journal.breaker(self.name()),
         );
-        Ok(Counters { fights: fights?, breaker: breaker? })
+        Ok(Counters { fights: fights?, breaker: breaker?, fleet: None })
     }
 
     /// Which steps the approval releases, after the plan was made anew from live state.
@@ -185,7 +185,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
     async fn plan_anew(&self, header: &Header) -> Result<Vec<StepRecord>> {
         let candidate = &header.candidate;
         let context = self.accounts.open(&candidate.account, &candidate.region, &header.id).await?;
-        match self.responder.assess(candidate, &context, &self.memory()).await? {
+        let memory = self.memory(candidate, Some(header.claimed_at));
+        match self.responder.assess(candidate, &context, &memory).await? {
             Assessment::Violation(violation) => {
                 violation.steps.iter().zip(1..).map(|(step, n)| StepRecord::new(n, step)).collect()
             }

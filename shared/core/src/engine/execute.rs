@@ -182,7 +182,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
         let change = Change::StepApplying { step: n };
         let now = self.clock.now();
-        let limits = self.limits();
+        let limits = self.limits(counters.fleet);
         let breaker = &mut counters.breaker;
         // The lock is that of what the step changes, which need not be what the incident is about.
         let admitted = if record.resource == hand.header().candidate.resource {

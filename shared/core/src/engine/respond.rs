@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument;
 
 use super::guard::{Guarded, PROTECTED, hold, own_role};
@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::event::{Request, Sweep};
 use crate::ident::{Shape, incident_id};
 use crate::incident::{Change, Header};
-use crate::journal::{Breaker, Claim, Fights, Hand};
+use crate::journal::{Breaker, Claim, Fights, Hand, Snapshot};
 use crate::plan::{self, StepRecord};
 use crate::report::Reply;
-use crate::responder::Memory;
+use crate::responder::{Known, Memory, Survey};
 use crate::words::{Class, Lane, Mode, Outcome, StepStatus, Urgency};
 
 /// How long after its event a thing may not be visible yet.
@@ -36,6 +36,8 @@ const APPEARS: [Duration; 4] = [
 pub(super) struct Counters {
     pub(super) fights: (Fights, u64),
     pub(super) breaker: (Breaker, u64),
+    /// How many resources the last inventory knew, if there is one.
+    pub(super) fleet: Option<u64>,
 }
 
 /// How one response is to run.
@@ -75,13 +77,14 @@ impl<C: Send + Sync + 'static> Engine<C> {
         invocation: &Invocation,
     ) -> Result<Ended> {
         let context = self.accounts.open(&candidate.account, &candidate.region, &id).await?;
-        let (who, memory) = (self.claimant(invocation), self.memory());
+        let (who, memory) = (self.claimant(invocation), self.memory(candidate, None));
         // One round trip: none of these waits for another, and reads harm nobody.
-        let (claim, assessed, fights, breaker) = futures::join!(
+        let (claim, assessed, fights, breaker, fleet) = futures::join!(
             self.journal.claim(&id, candidate, &who),
             self.responder.assess(candidate, &context, &memory),
             self.journal.fights(&candidate.resource),
             self.journal.breaker(self.name()),
+            self.fleet(),
         );
         let mut hand = match claim? {
             Claim::New(hand) | Claim::Resumed(hand) => *hand,
@@ -95,7 +98,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         if hand.header().outcome.is_some() {
             return Ok(Ended::of(hand, Vec::new()));
         }
-        let mut counters = Counters { fights: fights?, breaker: breaker? };
+        let mut counters = Counters { fights: fights?, breaker: breaker?, fleet: fleet? };
         if hand.header().plan.is_some() {
             return self.carry_on(hand, &mut counters, &*context, invocation).await;
         }
@@ -122,12 +125,17 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 self.settle(hand, Outcome::Compliant, "compliant", reason, &mut counters).await
             }
             Assessment::Unknown(why) => {
-                hand.header_mut().finding = Some(unknown(candidate, &why));
+                let finding = unknown(candidate, &why);
+                hand.header_mut().sameness = Some(sameness("assessment", &[&why]));
+                hand.header_mut().finding = Some(finding);
                 let reason = format!("it could not be assessed: {why}");
                 self.settle(hand, Outcome::Held, "unknown", reason, &mut counters).await
             }
             Assessment::Violation(mut violation) => {
                 self.mark_own(&mut violation.finding, candidate, &counters);
+                if let Origin::Sweep { .. } = candidate.origin {
+                    violation.finding.facts.push(MISSED.to_owned());
+                }
                 let held = match run {
                     Run::Unattended => hold(&Guarded {
                         responder: self.name(),
@@ -219,6 +227,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         invocation: &Invocation,
     ) -> Result<Ended> {
         let now = self.clock.now();
+        let same = same_as(&violation)?;
         let Violation { finding, steps, choice, incomplete: _, scope: _ } = violation;
         let records: Vec<StepRecord> = steps
             .iter()
@@ -230,6 +239,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             now,
         )?;
         let header = hand.header_mut();
+        header.sameness = Some(same);
         header.finding = Some(finding);
         header.mode = Some(self.mode);
         self.config.hash().clone_into(&mut header.config_hash);
@@ -333,9 +343,15 @@ impl<C: Send + Sync + 'static> Engine<C> {
     /// Looks whether the danger remains by another way, where something was put right: once
     /// everything is contained and closed, and only once. Who dies here is still reported.
     pub(super) async fn look_around(&self, ended: &mut [Ended], invocation: &Invocation) {
-        for one in ended.iter_mut().filter(|one| one.look) {
+        for one in ended.iter_mut().filter(|one| one.hand.is_some()) {
             if !invocation.deadline.allows(self.clock.now()) {
                 break;
+            }
+            if let Err(error) = self.remember(&one.header).await {
+                tracing::warn!(class = error.class().name(), %error, "not remembered");
+            }
+            if !one.look {
+                continue;
             }
             let Some(hand) = &mut one.hand else { continue };
             let candidate = hand.header().candidate.clone();
@@ -353,7 +369,8 @@ impl<C: Send + Sync + 'static> Engine<C> {
 
     async fn aftermath(&self, candidate: &Candidate, id: &str) -> Result<Vec<String>> {
         let context = self.accounts.open(&candidate.account, &candidate.region, id).await?;
-        self.responder.aftermath(candidate, &context, &self.memory()).await
+        let memory = self.memory(candidate, None);
+        self.responder.aftermath(candidate, &context, &memory).await
     }
 
     /// Resumes a plan where its last owner stopped.
@@ -450,6 +467,14 @@ impl<C: Send + Sync + 'static> Engine<C> {
         };
         // A place that cannot be surveyed keeps no other from being surveyed.
         let (mut found, mut failure) = (Vec::new(), None);
+        let mut surveyed = Vec::new();
+        // What is being worked on, or waits to be resumed, is not found a second time.
+        let unfinished = self.journal.unfinished().await?;
+        let busy: BTreeSet<String> = unfinished
+            .into_iter()
+            .filter(|h| h.responder == self.name() && h.outcome.is_none())
+            .map(|h| h.candidate.resource)
+            .collect();
         for (account, region) in self.config.places() {
             if !invocation.deadline.allows(self.clock.now()) {
                 let error = Error::transient("the deadline is too near to survey every place");
@@ -457,11 +482,11 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 break;
             }
             match self.survey(account, region, slot, invocation).await {
-                Ok(candidates) => found.extend(candidates.into_iter().map(|candidate| Job {
-                    incident: None,
-                    candidate,
-                    run,
-                })),
+                Ok((candidates, place)) => {
+                    let new = candidates.into_iter().filter(|c| !busy.contains(&c.resource));
+                    found.extend(new.map(|candidate| Job { incident: None, candidate, run }));
+                    surveyed.push(place);
+                }
                 Err(error) => {
                     let error = error.context(format!("cannot survey {account} in {region}"));
                     tracing::error!(class = error.class().name(), %error, "not surveyed");
@@ -469,7 +494,16 @@ impl<C: Send + Sync + 'static> Engine<C> {
                 }
             }
         }
-        let second = self.work(found, failure, invocation).await;
+        // After the work: what is wrong must not wait for what is only written down.
+        let mut second = self.work(found, failure, invocation).await;
+        if self.lane == Lane::Unattended {
+            for place in surveyed {
+                if let Err(error) = self.keep(place, invocation).await {
+                    tracing::error!(class = error.class().name(), %error, "not kept");
+                    second = Err(super::worse(second.err(), error));
+                }
+            }
+        }
         match (first, second) {
             (Ok(mut first), Ok(second)) => {
                 first.incidents.extend(second.incidents);
@@ -480,16 +514,114 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
     }
 
+    /// What may be wrong in one place and is not told yet, and what the inventory keeps of it.
     async fn survey(
         &self,
         account: &str,
         region: &str,
         slot: &str,
         invocation: &Invocation,
-    ) -> Result<Vec<Candidate>> {
+    ) -> Result<(Vec<Candidate>, Place)> {
         let context = self.accounts.open(account, region, &invocation.request_id).await?;
-        self.responder.survey(&context, &self.memory(), slot).await
+        let at = self.clock.now();
+        let origin = Origin::Sweep { slot: slot.to_owned(), at: Some(at) };
+        let memory = self.memory_as_of(at);
+        let Survey { candidates, known } =
+            self.responder.survey(&context, &memory, &origin).await?;
+        let mut wrong = Vec::new();
+        for candidate in candidates {
+            // Without a claim: what is right leaves nothing behind.
+            let same = match self.responder.assess(&candidate, &context, &memory).await {
+                Ok(Assessment::Compliant(_) | Assessment::Absent(_)) => continue,
+                Ok(Assessment::Unknown(why)) => Some(sameness("assessment", &[&why])),
+                Ok(Assessment::Violation(violation)) => Some(same_as(&violation)?),
+                // The response says what became of it.
+                Err(_) => None,
+            };
+            // An incident that stands for the same need not be made again.
+            let (fights, _) = self.journal.fights(&candidate.resource).await?;
+            let now = self.clock.now();
+            if same.is_none_or(|same| fights.stands_for(&same, now).is_none()) {
+                wrong.push(candidate);
+            }
+        }
+        let place = Place { account: account.to_owned(), region: region.to_owned(), at, known };
+        Ok((wrong, place))
     }
+
+    /// Keeps what a survey found, some at a time; the survey counts as completed once all is kept.
+    async fn keep(&self, place: Place, invocation: &Invocation) -> Result<()> {
+        /// How many are written at a time.
+        const AT_ONCE: usize = 16;
+        let Place { account, region, at, known } = place;
+        let retention = self.config.inventory.retention();
+        let resources = u64::try_from(known.len()).unwrap_or(u64::MAX);
+        for some in known.chunks(AT_ONCE) {
+            if !invocation.deadline.allows(self.clock.now()) {
+                return Err(Error::transient(format!(
+                    "the deadline is too near to keep the inventory of {account} in {region}"
+                )));
+            }
+            let writes = some.iter().map(async |Known { resource, state }| {
+                let snapshot = Snapshot { taken_at: at, state: state.clone() };
+                self.journal.keep_snapshot(resource, &snapshot, retention).await
+            });
+            futures::future::try_join_all(writes).await?;
+        }
+        self.journal.keep_survey(self.name(), &account, &region, at, resources).await
+    }
+
+    /// Keeps the state in which an incident leaves its resource.
+    async fn remember(&self, header: &Header) -> Result<()> {
+        let candidate = &header.candidate;
+        let context = self.accounts.open(&candidate.account, &candidate.region, &header.id).await?;
+        let memory = self.memory(candidate, None);
+        let taken_at = memory.now;
+        let retention = self.config.inventory.retention();
+        for Known { resource, state } in
+            self.responder.remember(candidate, &context, &memory).await?
+        {
+            let snapshot = Snapshot { taken_at, state };
+            self.journal.keep_snapshot(&resource, &snapshot, retention).await?;
+        }
+        Ok(())
+    }
+
+    /// How many resources the last inventory knew; nobody asks where a person decides.
+    pub(super) async fn fleet(&self) -> Result<Option<u64>> {
+        match self.lane {
+            Lane::Attended => Ok(None),
+            Lane::Unattended => self.journal.fleet(self.name()).await,
+        }
+    }
+}
+
+/// What a survey found in one account and Region.
+#[derive(Debug)]
+struct Place {
+    account: String,
+    region: String,
+    at: Timestamp,
+    known: Vec<Known>,
+}
+
+/// What is said of what a sweep found.
+const MISSED: &str = "found by a sweep: no event told of it, or none was acted upon";
+
+/// Two findings of one resource are the same if the same property is wrong and the same would be
+/// done about it, whoever found it and whatever class that gives it.
+fn same_as<C: Send + Sync + 'static>(violation: &Violation<C>) -> Result<String> {
+    let mut parts = Vec::new();
+    for step in &violation.steps {
+        let arguments = step.action.arguments()?;
+        parts.push(format!("{} {arguments} {}", step.action.name(), step.before));
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    Ok(sameness(&violation.finding.property, &parts))
+}
+
+fn sameness(property: &str, parts: &[&str]) -> String {
+    crate::ident::sha256([property, &parts.join("\n")].join("\n").as_bytes())
 }
 
 /// How the sweep resumes what has no plan yet: what a person began is finished by a person.

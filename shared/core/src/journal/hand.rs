@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::{Breaker, Fights, Limits, Refusal};
 use super::store::{Conflict, Key, Listing, MAX_WRITES, Store, Write, encode};
@@ -14,6 +14,9 @@ use crate::error::{Context, Error, Result};
 use crate::incident::{self, Change, Entry, Header};
 use crate::plan::StepRecord;
 use crate::words::Outcome;
+
+/// How long what cannot be approved is not told again by a sweep.
+const TOLD: SignedDuration = SignedDuration::from_hours(24);
 
 /// How often a write is repeated when another incident wrote the same counter in between.
 const ROUNDS: usize = 8;
@@ -322,20 +325,29 @@ impl Hand {
             let mut ledger = fights.0.clone();
             ledger.release(&id);
             let plan = self.draft.header.plan_hash.clone().zip(self.draft.header.approvable_until);
+            // Where nothing can be approved, what is wrong is still told once a day and not at each
+            // sweep.
+            let plan = plan.or_else(|| {
+                let until = now.saturating_add(TOLD).ok()?;
+                self.draft.header.sameness.clone().map(|same| (same, until))
+            });
             let twin = plan
                 .as_ref()
-                .filter(|_| matches!(outcome, Outcome::Held | Outcome::Planned))
+                .filter(|_| leaves_plan(outcome) && outcome != Outcome::Partial)
                 .and_then(|(hash, _)| ledger.same_plan(&id, hash, event, now))
                 .map(str::to_owned);
             let (outcome, reason) = match &twin {
                 Some(twin) => {
-                    self.draft.header.plan_hash = None;
-                    (Outcome::Duplicate, format!("the same plan is open in `{twin}`"))
+                    let open = self.draft.header.plan_hash.take().is_some();
+                    let what =
+                        if open { "the same plan is open in" } else { "the same is told by" };
+                    (Outcome::Duplicate, format!("{what} `{twin}`"))
                 }
                 None => (outcome, reason.to_owned()),
             };
             let kept = plan.as_ref().filter(|_| leaves_plan(outcome));
-            ledger.keep_plan(&id, kept.map(|(hash, until)| (hash.as_str(), *until)), now);
+            let same = self.draft.header.sameness.as_deref();
+            ledger.keep_plan(&id, kept.map(|(hash, until)| (hash.as_str(), *until)), same, now);
             let header = &mut self.draft.header;
             // What ends again was ended by a person before: its times tell nothing of the response.
             header.unmeasured.get_or_insert_default().anew = header.closed_at.is_some();

@@ -61,6 +61,9 @@ struct OpenPlan {
     /// When its incident ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
+    /// What is wrong and would be done about it, whoever found it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    same: Option<String>,
 }
 
 /// The lock, the recent remediations and the open plans of one resource.
@@ -153,8 +156,20 @@ impl Fights {
             .map(|p| p.incident.as_str())
     }
 
+    /// The incident that stands for the same finding, if one does: found by an event or not.
+    pub fn stands_for(&self, same: &str, now: Timestamp) -> Option<&str> {
+        let found = self.open.iter().find(|p| p.same.as_deref() == Some(same) && p.until > now);
+        found.map(|p| p.incident.as_str())
+    }
+
     /// Keeps or forgets the open plan of `incident`.
-    pub fn keep_plan(&mut self, incident: &str, plan: Option<(&str, Timestamp)>, now: Timestamp) {
+    pub fn keep_plan(
+        &mut self,
+        incident: &str,
+        plan: Option<(&str, Timestamp)>,
+        same: Option<&str>,
+        now: Timestamp,
+    ) {
         self.open.retain(|p| p.incident != incident && p.until > now);
         if let Some((hash, until)) = plan {
             self.open.push(OpenPlan {
@@ -162,6 +177,7 @@ impl Fights {
                 hash: hash.to_owned(),
                 until,
                 since: Some(now),
+                same: same.map(str::to_owned),
             });
         }
     }
@@ -268,14 +284,17 @@ mod tests {
     #[test]
     fn the_same_open_plan_is_found_until_it_expires() {
         let mut fights = Fights::default();
-        fights.keep_plan("a", Some(("h", at(240))), at(0));
+        fights.keep_plan("a", Some(("h", at(240))), Some("same"), at(0));
+        assert_eq!(fights.stands_for("same", at(1)), Some("a"));
+        assert_eq!(fights.stands_for("other", at(1)), None);
+        assert_eq!(fights.stands_for("same", at(241)), None, "it has run out");
         assert_eq!(fights.same_plan("b", "h", None, at(1)), Some("a"));
         assert_eq!(fights.same_plan("b", "h", Some(at(-1)), at(1)), Some("a"));
         assert_eq!(fights.same_plan("b", "h", Some(at(1)), at(1)), None, "it was done again");
         assert_eq!(fights.same_plan("a", "h", None, at(1)), None);
         assert_eq!(fights.same_plan("b", "other", None, at(1)), None);
         assert_eq!(fights.same_plan("b", "h", None, at(240)), None);
-        fights.keep_plan("a", None, at(2));
+        fights.keep_plan("a", None, None, at(2));
         assert_eq!(fights.same_plan("b", "h", None, at(3)), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -53,9 +54,31 @@ impl Key {
         Self::of(format!("c#breaker#{responder}"), "h")
     }
 
+    /// What the sort keys of versions begin with.
+    pub const VERSIONS: &'static str = "t#";
+
     /// The last known state of a resource.
     pub fn snapshot(resource: &str) -> Self {
         Self::of(format!("v#{resource}"), "latest")
+    }
+
+    /// The state that a resource had from then on, until another one.
+    pub fn version(resource: &str, taken_at: Timestamp) -> Self {
+        let at = taken_at.strftime("%Y-%m-%dT%H:%M:%S.%9fZ");
+        Self::of(format!("v#{resource}"), format!("{}{at}", Self::VERSIONS))
+    }
+
+    /// The partition of the surveys of a responder.
+    pub fn surveys(responder: &str) -> String {
+        format!("v#surveys#{responder}")
+    }
+
+    /// What the sort keys of places begin with.
+    pub const PLACES: &'static str = "p#";
+
+    /// The completed surveys of an account in a Region.
+    pub fn survey(responder: &str, account: &str, region: &str) -> Self {
+        Self::of(Self::surveys(responder), format!("{}{account}#{region}", Self::PLACES))
     }
 }
 
@@ -93,7 +116,7 @@ pub struct Listing {
     pub unfinished: Option<String>,
 }
 
-/// One conditional put of a whole item. There is no delete: nothing in the journal goes away.
+/// One conditional put of a whole item. There is no delete: nothing goes away but what expires.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Write {
     /// The item, with the revision that it will have.
@@ -102,19 +125,29 @@ pub struct Write {
     pub condition: Condition,
     /// Where it also appears.
     pub listing: Listing,
+    /// When the store may forget it; never unless given.
+    pub expires: Option<Timestamp>,
 }
 
 impl Write {
     /// A put over revision `seen`; 0 means that there was none.
     pub fn put(key: Key, seen: u64, body: Value) -> Self {
         let condition = if seen == 0 { Condition::Absent } else { Condition::Revision(seen) };
-        Self { item: Item { key, rev: seen + 1, body }, condition, listing: Listing::default() }
+        let item = Item { key, rev: seen + 1, body };
+        Self { item, condition, listing: Listing::default(), expires: None }
     }
 
     /// A put that the fenced write of the same batch decides about.
     pub fn beside(key: Key, body: Value) -> Self {
         let item = Item { key, rev: 1, body };
-        Self { item, condition: Condition::Always, listing: Listing::default() }
+        Self { item, condition: Condition::Always, listing: Listing::default(), expires: None }
+    }
+
+    /// The same, which the store may forget from then on.
+    #[must_use]
+    pub const fn expiring(mut self, at: Option<Timestamp>) -> Self {
+        self.expires = at;
+        self
     }
 }
 

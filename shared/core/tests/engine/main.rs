@@ -4,5 +4,6 @@
 
 mod measures;
 mod run;
+mod sweep;
 mod undo;
 mod world;

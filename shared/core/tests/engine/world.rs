@@ -18,7 +18,7 @@ use backstop_core::manifest::{Manifest, Parameter, Permissions, Runbook};
 use backstop_core::metrics::{Measured, Meter};
 use backstop_core::plan::Step;
 use backstop_core::report::{Notice, Notifier, Reported, Ticket};
-use backstop_core::responder::{Detection, Memory, Responder};
+use backstop_core::responder::{Detection, Memory, Responder, Survey};
 use backstop_core::words::{Class, Lane, Mode, Severity, Urgency};
 use backstop_core::{Error, Result};
 use jiff::{SignedDuration, Timestamp};
@@ -246,8 +246,8 @@ impl Responder<World> for Doors {
         Ok(vec![Candidate { ids: run.target.clone(), ..candidate(origin) }])
     }
 
-    async fn survey(&self, _: &World, _: &Memory, _: &str) -> Result<Vec<Candidate>> {
-        Ok(Vec::new())
+    async fn survey(&self, _: &World, _: &Memory, _: &Origin) -> Result<Survey> {
+        Ok(Survey::default())
     }
 
     async fn assess(&self, _: &Candidate, world: &World, _: &Memory) -> Result<Assessment<World>> {

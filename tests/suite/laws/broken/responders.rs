@@ -9,11 +9,11 @@ use backstop_actions::ec2::{Authorize, Modify, Revoke, Rule, rules_of};
 use backstop_aws::{Account, Classify};
 use backstop_core::action::{Action, ActionKind, Description};
 use backstop_core::assessment::Assessment;
-use backstop_core::candidate::Candidate;
+use backstop_core::candidate::{Candidate, Origin};
 use backstop_core::error::Result;
 use backstop_core::event::{Envelope, Run};
 use backstop_core::manifest::{Manifest, Permissions};
-use backstop_core::responder::{Detection, Memory, Responder};
+use backstop_core::responder::{Detection, Memory, Responder, Survey};
 use backstop_testkit::Scene;
 use backstop_testkit::laws::responder::{self, Bench, Scenario};
 use backstop_testkit::laws::{Broken, Law, Tally};
@@ -73,8 +73,8 @@ impl<F: Flaw, J: Judgement> Responder<Account> for With<F, J> {
         SshAccess.target(run, key)
     }
 
-    async fn survey(&self, _: &Account, _: &Memory, _: &str) -> Result<Vec<Candidate>> {
-        Ok(Vec::new())
+    async fn survey(&self, _: &Account, _: &Memory, _: &Origin) -> Result<Survey> {
+        Ok(Survey::default())
     }
 
     async fn assess(
@@ -322,8 +322,8 @@ impl Responder<Account> for PutsRight {
         SshAccess.target(run, key)
     }
 
-    async fn survey(&self, _: &Account, _: &Memory, _: &str) -> Result<Vec<Candidate>> {
-        Ok(Vec::new())
+    async fn survey(&self, _: &Account, _: &Memory, _: &Origin) -> Result<Survey> {
+        Ok(Survey::default())
     }
 
     async fn assess(
