@@ -58,7 +58,7 @@ pub(crate) fn tell(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
-/// The incident that an order is under way for which changes something, if one is.
+/// How to look what came of the order that is under way, if it leaves something behind.
 static UNDER_WAY: Mutex<Option<String>> = Mutex::new(None);
 
 /// An order that changes something is under way until this is dropped.
@@ -68,16 +68,16 @@ pub(crate) struct UnderWay;
 impl UnderWay {
     /// Notes an order.
     pub(crate) fn begins(order: &Operator) -> Self {
-        let incident = match order {
-            Operator::Approve(approve) => Some(approve.incident.clone()),
-            Operator::Undo(undo) => Some(undo.incident.clone()),
-            Operator::Run(_)
-            | Operator::Show(_)
+        let look = match order {
+            Operator::Approve(approve) => Some(format!("backstop show {}", approve.incident)),
+            Operator::Undo(undo) => Some(format!("backstop show {}", undo.incident)),
+            Operator::Run(_) => Some("backstop incidents".to_owned()),
+            Operator::Show(_)
             | Operator::Incidents(_)
             | Operator::Sweep(_)
             | Operator::Request(_) => None,
         };
-        *UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner) = incident;
+        *UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner) = look;
         Self
     }
 }
@@ -95,12 +95,9 @@ pub(crate) fn on_interrupt() -> Result<(), Failure> {
     const INTERRUPTED: i32 = 130;
     ctrlc::set_handler(|| {
         let under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(incident) = under_way else { std::process::exit(INTERRUPTED) };
-        let error =
-            Error::transient(format!("interrupted: what was asked for `{incident}` may be done"))
-                .hint(format!(
-                    "look with `backstop show {incident}`; the sweep ends what lies open"
-                ));
+        let Some(look) = under_way else { std::process::exit(INTERRUPTED) };
+        let error = Error::transient("interrupted: what was asked for may be done")
+            .hint(format!("look with `{look}`; the sweep ends what lies open"));
         std::process::exit(Failure::from(error).report() as i32)
     })
     .map_err(|e| Failure::Other(e.into()))

@@ -19,8 +19,8 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use crate::ask::tell;
-use crate::exit::Failure;
-use crate::reach::Desk;
+use crate::exit::{Exit, Failure};
+use crate::reach::{Desk, Reach, show};
 use crate::render::{self, Look};
 use crate::{catalogue, environment};
 
@@ -65,13 +65,39 @@ fn preview(incidents: &[Reported], format: render::Format) -> Result<(), Failure
     let shown: Vec<Reported> =
         incidents.iter().map(|one| Reported { entries: None, ..one.clone() }).collect();
     if format == render::Format::Text {
-        return print(&shown, format);
+        let printed = print(&shown, format);
+        if let Err(Failure::Closed) = printed {
+            // Nobody has seen what would be asked about.
+            let error =
+                Error::invalid("nothing was changed: the output is closed, nobody sees the plan");
+            let hint = "let it be read to its end, or print it with `--format json`";
+            return Err(Failure::Ended(Exit::Held, error.hint(hint)));
+        }
+        return printed;
     }
     let mut talk = std::io::stderr();
     for one in &shown {
         write!(talk, "{}", render::incident(one, &look(render::Format::Text, &talk)))?;
     }
     Ok(())
+}
+
+/// The exit code of what was done, once it was printed. Who closed the output has read enough; what
+/// became of the order is not less true for it.
+fn ended(printed: Result<(), Failure>, exit: Exit) -> Result<Exit, Failure> {
+    match printed {
+        Ok(()) | Err(Failure::Closed) => Ok(exit),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Prints how an incident stands after an order that ended in an error: a part of it may be done.
+async fn stands(reach: &dyn Reach, responder: &str, id: &str, format: render::Format) {
+    match show(reach, responder, id).await {
+        // The error that is told after it decides how the command ends.
+        Ok(shown) => drop(print(&[Reported { entries: None, ..shown }], format)),
+        Err(_) => tell(&format!("how it stands now could not be read: `backstop show {id}`")),
+    }
 }
 
 /// What an argument must look like.

@@ -32,6 +32,20 @@ pub(crate) enum Unanswered {
     Unreached(Error),
 }
 
+impl Unanswered {
+    /// Why.
+    pub(crate) const fn error(&self) -> &Error {
+        match self {
+            Self::Refused(error) | Self::Unreached(error) => error,
+        }
+    }
+
+    /// Whether the responder was not reached, or its answer lost.
+    pub(crate) const fn is_unreached(&self) -> bool {
+        matches!(self, Self::Unreached(_))
+    }
+}
+
 impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
@@ -92,8 +106,17 @@ impl Desk {
 
     /// One incident whole.
     pub(crate) async fn show(&self, responder: &str, id: &str) -> Result<Reported, Failure> {
-        let reply = self.ask(responder, &Operator::Show(Show { incident: id.to_owned() })).await?;
-        let shown = reply.incidents.into_iter().next();
-        Ok(shown.ok_or_else(|| Error::bug(format!("`{responder}` did not show `{id}`")))?)
+        show(self.reach(), responder, id).await
     }
+}
+
+/// One incident whole.
+pub(crate) async fn show(
+    reach: &dyn Reach,
+    responder: &str,
+    id: &str,
+) -> Result<Reported, Failure> {
+    let reply = reach.ask(responder, &Operator::Show(Show { incident: id.to_owned() })).await?;
+    let shown = reply.incidents.into_iter().next();
+    Ok(shown.ok_or_else(|| Error::bug(format!("`{responder}` did not show `{id}`")))?)
 }

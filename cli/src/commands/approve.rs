@@ -9,7 +9,7 @@ use backstop_core::text::safe;
 use backstop_core::words::Outcome;
 use jiff::Timestamp;
 
-use super::{incident_id, preview, print, responder_of};
+use super::{ended, incident_id, preview, print, responder_of, stands};
 use crate::ask::{agreed, tell};
 use crate::exit::{Exit, Failure};
 use crate::reach::{Desk, Reach, Unanswered, Way};
@@ -71,10 +71,15 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
         return Ok(Exit::Findings);
     }
     let by = desk.principal.name(args.approved_by.as_deref()).await?;
-    let done = release.ask(desk.reach(), responder, &by).await.map_err(Failure::from)?;
-    let exit = Exit::of(&done);
-    print(&done, args.format)?;
-    Ok(exit)
+    match release.ask(desk.reach(), responder, &by).await {
+        Ok(done) => ended(print(&done, args.format), Exit::of(&done)),
+        Err(refusal) => {
+            if let Refusal::Unknown(_) = refusal {
+                stands(desk.reach(), responder, &shown.id, args.format).await;
+            }
+            Err(refusal.into())
+        }
+    }
 }
 
 /// The hash of the plan of an incident that can be approved now.
@@ -194,28 +199,32 @@ impl<'a> Release<'a> {
             Ok(reply) => Ok(reply.incidents),
             // The plan is not the one that was shown: that is what the approval is bound to.
             Err(Unanswered::Refused(error)) if error.class() == Class::Conflict => {
-                let Some(Evidence::Replanned { steps, .. }) = error.evidence() else {
+                let Some(Evidence::Replanned { steps, compliant, .. }) = error.evidence() else {
                     return Err(Refusal::Refused(Failure::Ended(Exit::Held, error)));
                 };
-                tell(&difference(&shown.steps, steps));
-                let right = steps.is_empty();
+                let right = *compliant;
+                tell(&difference(&shown.steps, steps, right));
                 let failure = Failure::Ended(Exit::Held, anew(error, shown));
                 Err(if right { Refusal::Right(failure) } else { Refusal::Refused(failure) })
             }
-            Err(Unanswered::Refused(error)) => {
-                Err(Refusal::Refused(Unanswered::Refused(error).into()))
+            Err(unanswered) => {
+                let error = unanswered.error();
+                match error.class() {
+                    // The order was wrong, or never got there.
+                    Class::Missing | Class::Invalid | Class::Conflict => {
+                        Err(Refusal::Refused(unanswered.into()))
+                    }
+                    Class::Denied if unanswered.is_unreached() => {
+                        Err(Refusal::Refused(unanswered.into()))
+                    }
+                    // Steps may have been applied before it: one that AWS refused, an answer that
+                    // was lost, people who could not be told.
+                    Class::Transient | Class::Denied | Class::Bug => {
+                        let look = format!("look how it stands: `backstop show {}`", shown.id);
+                        Err(Refusal::Unknown(error.clone().hint(look).into()))
+                    }
+                }
             }
-            Err(Unanswered::Unreached(error)) => Err(match error.class() {
-                // It was not sent, or nobody took it.
-                Class::Denied | Class::Missing | Class::Invalid | Class::Conflict => {
-                    Refusal::Refused(error.into())
-                }
-                Class::Transient | Class::Bug => {
-                    let hint =
-                        format!("it may have been applied: look with `backstop show {}`", shown.id);
-                    Refusal::Unknown(error.hint(hint).into())
-                }
-            }),
         }
     }
 }
@@ -266,7 +275,7 @@ pub(crate) async fn release_all(
         };
         tell(&match &refusal {
             Refusal::Refused(_) | Refusal::Right(_) => format!("{id}: not applied"),
-            Refusal::Unknown(_) => format!("{id}: it is not known whether it was applied"),
+            Refusal::Unknown(_) => format!("{id}: a part of it may have been applied"),
         });
         if failure.is_none() {
             failure = Some(refusal.into());
@@ -279,7 +288,7 @@ pub(crate) async fn release_all(
 }
 
 /// What the new plan has that the old one had not, and the other way round.
-fn difference(then: &[ReportedStep], now: &[ReportedStep]) -> String {
+fn difference(then: &[ReportedStep], now: &[ReportedStep], compliant: bool) -> String {
     // What the hash covers of a step, in words.
     let line = |step: &ReportedStep| {
         let option = step.option.as_ref().map(|o| format!(", option {o}")).unwrap_or_default();
@@ -295,7 +304,9 @@ fn difference(then: &[ReportedStep], now: &[ReportedStep]) -> String {
     }
     lines.extend(now.iter().filter(|step| !then.contains(step)).map(|step| format!("+ {step}")));
     if now.is_empty() {
-        lines.push("+ nothing: it is right now".to_owned());
+        let why =
+            if compliant { "it is right now" } else { "nothing of it can be planned any more" };
+        lines.push(format!("+ nothing: {why}"));
     }
     lines.join("\n")
 }
@@ -366,7 +377,7 @@ mod tests {
     fn the_difference_names_what_came_and_what_went() {
         let then = [step(1, "revoke a", "x"), step(2, "revoke b", "y")];
         let now = [step(1, "revoke b", "y"), step(2, "revoke c", "z")];
-        let text = difference(&then, &now);
+        let text = difference(&then, &now, false);
         let lines: Vec<&str> = text.lines().skip(1).collect();
         assert_eq!(
             lines,
@@ -376,7 +387,9 @@ mod tests {
                 "+ revoke c (approval), from \"z\"",
             ]
         );
-        assert!(difference(&then, &[]).ends_with("\n+ nothing: it is right now"));
+        assert!(difference(&then, &[], true).ends_with("\n+ nothing: it is right now"));
+        let gone = difference(&then, &[], false);
+        assert!(gone.ends_with("\n+ nothing: nothing of it can be planned any more"), "{gone}");
     }
 
     /// Two options of which one has begun, and a step that failed although its call may be made.
@@ -445,7 +458,8 @@ mod tests {
     async fn what_another_put_right_is_no_failure_and_a_lost_answer_is_not_called_a_no() {
         let applied = || Ok(Reply { incidents: vec![incident("ssh-access-1")], ignored: None });
         let right = || {
-            let gone = Evidence::Replanned { plan_hash: "x".into(), steps: Vec::new() };
+            let gone =
+                Evidence::Replanned { plan_hash: "x".into(), steps: Vec::new(), compliant: true };
             Err(Unanswered::Refused(Error::conflict("changed").with_evidence(gone)))
         };
         let lost = || Err(Unanswered::Unreached(Error::transient("out of time")));
@@ -461,6 +475,6 @@ mod tests {
         let Some(Failure::Backstop(error)) = ask(vec![lost(), applied()]).await else { panic!() };
         assert_eq!(error.class(), Class::Transient);
         let hint = error.hint_text().unwrap();
-        assert!(hint.contains("may have been applied") && hint.contains("show ssh-access-1"));
+        assert_eq!(hint, "look how it stands: `backstop show ssh-access-1`");
     }
 }

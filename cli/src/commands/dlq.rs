@@ -17,7 +17,7 @@ use backstop_core::trust;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Format, explain, holder, print};
+use super::{Format, ended, explain, holder, print};
 use crate::ask::{agreed, tell};
 use crate::catalogue;
 use crate::exit::{Exit, Failure};
@@ -473,7 +473,7 @@ async fn redrive(args: &Redrive) -> Result<Exit, Failure> {
         Format::Json => render::Format::Json,
     };
     // What was done is told in any case, and the first failure after it.
-    print(&done.planned, format)?;
+    let exit = ended(print(&done.planned, format), exit)?;
     done.failure.map_or(Ok(exit), Err)
 }
 

@@ -11,7 +11,7 @@ use backstop_core::text::safe;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args as _, FromArgMatches};
 
 use super::approve::{self, Release};
-use super::{holder, preview, print, shaped};
+use super::{ended, holder, preview, print, shaped};
 use crate::ask::{agreed, tell};
 use crate::catalogue;
 use crate::exit::{Exit, Failure};
@@ -185,8 +185,7 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
     let (waiting, rest): (Vec<Reported>, Vec<Reported>) =
         planned.into_iter().partition(|one| one.plan_hash.is_some());
     if !options.apply || waiting.is_empty() {
-        print(&[waiting, rest].concat(), options.format)?;
-        return Ok(exit);
+        return ended(print(&[waiting, rest].concat(), options.format), exit);
     }
     let option = options.option.as_deref();
     let has_choice = |one: &Reported| one.choice.is_some();
@@ -210,8 +209,7 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
     // What had nothing to release is a part of the answer.
     done.extend(rest);
     let exit = Exit::of(&done);
-    if !done.is_empty() {
-        print(&done, options.format)?;
-    }
+    let printed = if done.is_empty() { Ok(()) } else { print(&done, options.format) };
+    let exit = ended(printed, exit)?;
     failure.map_or(Ok(exit), Err)
 }

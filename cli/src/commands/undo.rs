@@ -1,18 +1,20 @@
 //! `backstop undo`.
 
 use backstop_core::Error;
-use backstop_core::event::{Operator, Undo};
+use backstop_core::error::Class;
+use backstop_core::event::{Operator, Overwrite, Undo};
 use backstop_core::report::{Evidence, Reported, ReportedStep};
 use backstop_core::text::safe;
-use backstop_core::words::{Outcome, StepStatus};
+use backstop_core::words::Outcome;
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{incident_id, preview, print, responder_of};
+use super::{ended, incident_id, preview, print, responder_of, stands};
 use crate::ask::{agreed, tell};
 use crate::exit::{Exit, Failure};
 use crate::reach::{Desk, Unanswered, Way};
 use crate::render::{Format, visible};
-use crate::standing::in_force;
+use crate::standing::{in_force, undo_from};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -66,59 +68,42 @@ pub(crate) async fn run(args: &Args) -> Result<Exit, Failure> {
         reason: args.reason.clone(),
         step: args.step,
         shown: Some(steps.iter().map(|step| step.n).collect()),
+        overwrite: Vec::new(),
         force: false,
     };
-    loop {
-        // Never overwritten unseen: what is there now is shown first, one step at a time.
+    // Never overwritten unseen: what is there now is shown first, and only that is overwritten.
+    // Whoever changes it in between is shown again, a few times.
+    let rounds = if args.force { 2 * steps.len() } else { 0 };
+    for round in 0..=rounds {
         let error = match desk.ask(responder, &Operator::Undo(order.clone())).await {
-            Ok(reply) => {
-                let rest = reply.incidents.iter().any(|one| one.steps.iter().any(in_force));
-                if order.force && args.step.is_none() && rest {
-                    (order.force, order.step) = (false, None);
-                    continue;
-                }
-                print(&reply.incidents, args.format)?;
-                return Ok(Exit::Done);
-            }
+            Ok(reply) => return ended(print(&reply.incidents, args.format), Exit::Done),
             Err(Unanswered::Refused(error)) => error,
             Err(unanswered) => return Err(unanswered.into()),
         };
-        let changed = match error.evidence() {
-            Some(Evidence::Changed { step, before, after, now, .. }) => {
-                tell(&columns(before, after.as_ref().unwrap_or(&Value::Null), now));
-                Some(*step)
-            }
-            _ => None,
+        let Some(Evidence::Changed { step, before, after, now, .. }) = error.evidence() else {
+            return Err(refused(error, &desk, responder, args).await);
         };
-        let Some(step) = changed.filter(|_| args.force && !order.force) else {
-            return Err(refused(error, &shown));
-        };
+        tell(&columns(before, after.as_ref().unwrap_or(&Value::Null), now));
+        if round == rounds {
+            return Err(refused(error, &desk, responder, args).await);
+        }
         if !agreed(&format!("Overwrite what step {step} finds now?"), args.yes)? {
             return Ok(Exit::Findings);
         }
-        (order.force, order.step) = (true, Some(step));
+        order.overwrite.retain(|seen| seen.step != *step);
+        order.overwrite.push(Overwrite { step: *step, now: now.clone() });
     }
+    Ok(Exit::Findings)
 }
 
 /// The steps that would be taken back, last first.
 fn undoable(incident: &Reported, step: Option<u32>) -> Result<Vec<&ReportedStep>, Failure> {
-    let may_be_in_force = |step: &&ReportedStep| match step.status {
-        StepStatus::Applying
-        | StepStatus::Applied
-        | StepStatus::Verified
-        | StepStatus::Failed // its call may have been made; the function knows
-        | StepStatus::Undoing
-        | StepStatus::UndoFailed => true,
-        StepStatus::Held | StepStatus::Planned | StepStatus::Satisfied | StepStatus::Undone => {
-            false
-        }
-    };
     let steps: Vec<&ReportedStep> = incident
         .steps
         .iter()
         .rev()
         .filter(|s| step.is_none_or(|n| n == s.n))
-        .filter(may_be_in_force)
+        .filter(|s| in_force(s))
         .collect();
     if !steps.is_empty() {
         return Ok(steps);
@@ -150,22 +135,26 @@ fn taken_back(step: &ReportedStep) -> String {
     if let Some(differs) = &step.undo_differs {
         text.extend(["\n     differs: ", &safe(differs, 300)]);
     }
-    if let Some(from) = step.undo_from {
+    if let Some(from) = undo_from(step, Timestamp::now()) {
         let from = from.to_string();
         text.extend(["\n     not before ", &from, ": what it keeps out would be let in again"]);
     }
     text
 }
 
-/// Why it was not taken back: refused, or failed half-way.
-fn refused(error: Error, shown: &Reported) -> Failure {
-    let error = match error.evidence() {
-        Some(Evidence::Changed { step, .. }) => {
-            let again = format!("backstop undo {} --step {step} --force --reason WHY", shown.id);
-            error.hint(format!("to overwrite what is there now: `{again}`"))
-        }
-        _ => error,
-    };
+/// Why it was not taken back: refused, or failed half-way; then how it stands is told too.
+async fn refused(error: Error, desk: &Desk, responder: &str, args: &Args) -> Failure {
+    let id = &args.incident;
+    if let Some(Evidence::Changed { step, .. }) = error.evidence() {
+        let again = format!("backstop undo {id} --step {step} --force --reason WHY");
+        let error = error.hint(format!("to overwrite what is there now: `{again}`"));
+        return Failure::Ended(Exit::Undo, error);
+    }
+    // What was refused before anything was done changes nothing.
+    let nothing = matches!(error.class(), Class::Invalid | Class::Missing | Class::Conflict);
+    if !nothing {
+        stands(desk.reach(), responder, id, args.format).await;
+    }
     Failure::Ended(Exit::Undo, error)
 }
 
@@ -239,11 +228,11 @@ mod tests {
             "n": 1, "action": "a/1", "summary": tag, "class": "auto", "status": "verified",
             "resource": "arn", "before": null, "after": null, "command": "aws x",
             "undo_command": format!("aws y --tags {}", backstop_core::text::shell(tag)),
-            "undo_differs": tag, "undo_from": "2026-11-23T12:00:00Z",
+            "undo_differs": tag, "undo_from": "9999-01-01T00:00:00Z",
         }))
         .unwrap();
         let text = taken_back(&step);
         assert!(text.lines().all(|line| crate::render::clean(line) == line), "{text:?}");
-        assert!(text.contains("not before 2026-11-23T12:00:00Z"), "{text}");
+        assert!(text.contains("not before 9999-01-01T00:00:00Z"), "{text}");
     }
 }

@@ -27,6 +27,11 @@
 //! Public is every address that the IANA special-purpose registries do not set aside for use inside
 //! one network (`backstop_core::net`). A range with one public address counts as public whole.
 //!
+//! A sweep reads all rules every hour, keeps those of each group in the inventory, and looks for rules
+//! that let somebody in from outside: what an event that was lost has opened. They wait for an
+//! approval, because a rule that no event names may be years old. The inventory tells what a rule
+//! was before an event changed it (X2.2), so that this can be put back.
+//!
 //! *Documented step* "revoke any port-22 ingress rule on the instance's security group" → *what we
 //! do instead*: unattended, only the rule of the event, by id; the other rules of the instance's
 //! groups by approval → *why*: groups are shared, and anybody who can launch one instance with a
@@ -35,12 +40,6 @@
 //! *Documented signal* `requestParameters.keyName` → *what we do instead*:
 //! `responseElements.instancesSet.items[].keyName` points, `DescribeInstances.KeyName` decides →
 //! *why*: the documented path does not exist, and the key often comes from a launch template.
-//!
-//! # What the sweep does
-//! Every hour it reads all rules, keeps those of each group in the inventory, and looks for rules
-//! that let somebody in from outside: what an event that was lost has opened. They wait for an
-//! approval, because a rule that no event names may be years old. The inventory tells what a rule
-//! was before an event changed it (X2.2), so that this can be put back.
 //!
 //! # What it can break
 //! Whoever connects through the revoked rule cannot connect anew. Sessions that are open stay open:

@@ -283,9 +283,9 @@ impl<C: Send + Sync + 'static> Engine<C> {
             return Limits::NONE;
         }
         let mut limits = self.config.guards.limits();
-        if let Some(fleet) = fleet {
-            let share =
-                fleet.saturating_mul(u64::from(self.config.guards.fleet_share_percent)) / 100;
+        let percent = u64::from(self.config.guards.fleet_share_percent);
+        if let Some(fleet) = fleet.filter(|_| percent < 100) {
+            let share = fleet.saturating_mul(percent) / 100;
             let share = usize::try_from(share).unwrap_or(usize::MAX).max(LEAST);
             limits.per_hour = limits.per_hour.min(share);
         }

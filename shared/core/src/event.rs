@@ -17,7 +17,9 @@ use serde_json::{Map, Value};
 pub use self::envelope::{Detail, Envelope};
 pub use self::identity::{Identity, IdentityKind};
 pub use self::logs::{LogLine, LogsBatch};
-pub use self::operator::{Approve, Incidents, Operator, Request, Run, Show, Sweep, Undo};
+pub use self::operator::{
+    Approve, Incidents, Operator, Overwrite, Request, Run, Show, Sweep, Undo,
+};
 pub use self::params::{Params, REMOVED, View};
 pub use self::record::Record;
 use crate::error::{Error, Result};

@@ -1,5 +1,7 @@
 //! The incident: the durable record of one response, and the changes it goes through.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -37,10 +39,10 @@ pub struct Header {
     /// The incident that holds the same plan open, if it ended as its duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
-    /// What is wrong and what would be done about it, as a hash: two that are the same are told
-    /// once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sameness: Option<String>,
+    /// What is wrong and each thing that would be done about it, as digests: what a sweep finds that
+    /// holds no other is the same, and told once.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sameness: BTreeSet<String>,
     /// Whether there was nothing to look at: gone, or never there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
@@ -421,7 +423,10 @@ pub fn apply(step: &mut StepRecord, change: &Change) -> Result<()> {
         Change::StepHeld { reason, .. } | Change::StepUndoFailed { reason, .. } => {
             step.detail = Some(reason.clone());
         }
-        Change::StepUndone { restored, .. } => step.restored.clone_from(restored),
+        Change::StepUndone { restored, .. } => {
+            step.restored.clone_from(restored);
+            step.undo_from = None;
+        }
         Change::Claimed
         | Change::Resumed
         | Change::Assessed { .. }

@@ -10,6 +10,7 @@ mod ledger;
 mod memory;
 mod store;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -90,7 +91,7 @@ impl Journal {
             finding: None,
             aftermath: Vec::new(),
             duplicate_of: None,
-            sameness: None,
+            sameness: BTreeSet::new(),
             absent: false,
             mode: None,
             config_hash: String::new(),
@@ -263,8 +264,9 @@ fn lease_from(now: Timestamp) -> Timestamp {
     now.saturating_add(LEASE).unwrap_or(Timestamp::MAX)
 }
 
-/// Whether an outcome leaves something behind that stands until somebody deals with it: a plan that
-/// can be released, or what only people were told of.
-fn leaves_plan(outcome: Outcome) -> bool {
-    outcome.awaits_approval() || outcome == Outcome::Observed
+/// Whether an incident stands for what it found until somebody deals with it: by a plan that can be
+/// released, by what only people were told of, by what was refused, or by what a person took back.
+fn stands(outcome: Outcome) -> bool {
+    outcome.awaits_approval()
+        || matches!(outcome, Outcome::Observed | Outcome::Failed | Outcome::Undone)
 }

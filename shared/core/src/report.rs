@@ -132,6 +132,9 @@ pub enum Evidence {
         plan_hash: String,
         /// Its steps.
         steps: Vec<ReportedStep>,
+        /// Whether it has none because nothing is wrong any more.
+        #[serde(default)]
+        compliant: bool,
     },
     /// Somebody has changed the resource since the step.
     Changed {

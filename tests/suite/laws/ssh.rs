@@ -65,11 +65,12 @@ impl Scenario for Ranged {
 
     async fn overtake(&self, scene: &Scene, violated: &Violated) -> Result<bool> {
         let rules = rules_of(&scene.account, group_of(violated)).await?;
-        let narrowed = rules.iter().find(|live| live.rule.from_port == Some(RANGE.0));
-        let narrowed = narrowed.context("the range was narrowed")?;
+        // The one that was added: it is the last to be taken back.
+        let added = rules.iter().find(|live| live.rule.to_port == Some(RANGE.1));
+        let added = added.context("the range was narrowed")?;
         let (account, region) = (scene.id(), scene.account.region());
-        let rule = Rule { description: Some("ours now".to_owned()), ..narrowed.rule.clone() };
-        let (group, id) = (&narrowed.group_id, &narrowed.id);
+        let rule = Rule { description: Some("ours now".to_owned()), ..added.rule.clone() };
+        let (group, id) = (&added.group_id, &added.id);
         Modify::new(account, region, group, id, &rule).apply(&scene.account).await?;
         Ok(true)
     }

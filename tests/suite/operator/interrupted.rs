@@ -62,6 +62,6 @@ async fn whoever_interrupts_an_order_is_told_that_it_may_be_done() {
     let done = running.wait_with_output().unwrap();
     let said = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(3), "{said}");
-    assert!(said.contains("error: interrupted: what was asked for"), "{said}");
+    assert!(said.contains("error: interrupted: what was asked for may be done"), "{said}");
     assert!(said.contains(&format!("hint: look with `backstop show {incident}`")), "{said}");
 }

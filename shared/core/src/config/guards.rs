@@ -37,7 +37,7 @@ pub struct Guards {
     #[schemars(range(min = PER_HOUR.0, max = PER_HOUR.1))]
     pub actions_per_hour: u32,
     /// The share of the fleet, in percent of the last inventory, that one function may act on in an
-    /// hour. Without an inventory only the absolute limits hold.
+    /// hour, but three in any case. Without an inventory, or with 100, only the absolute limits hold.
     #[schemars(range(min = SHARE.0, max = SHARE.1))]
     pub fleet_share_percent: u32,
     /// How long a stored plan may be approved, in seconds.

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::guard::PROTECTED;
 use super::respond::{Counters, Run};
 use super::{Ended, Engine, Invocation, Job};
-use crate::action::read_back;
+use crate::action::{AnyAction, read_back};
 use crate::assessment::Assessment;
 use crate::error::{Error, Result};
 use crate::event;
@@ -149,7 +150,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         if self.config.is_protected(&header.candidate.resource) {
             return Err(Error::conflict(PROTECTED).hint("it is never changed, by people either"));
         }
-        let fresh = self.plan_anew(header).await?;
+        let (fresh, compliant) = self.plan_anew(header).await?;
         let resource = &header.candidate.resource;
         let then: Vec<_> = plan::waiting(hand.steps()).filter(|s| s.containing).collect();
         // Once an option was chosen, live state still offers the others.
@@ -170,6 +171,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             .hint("start the runbook again: it makes a new plan from live state")
             .with_evidence(Evidence::Replanned {
                 plan_hash,
+                compliant,
                 steps: steps.flat_map(|incident| incident.steps).collect(),
             }));
         }
@@ -181,16 +183,20 @@ impl<C: Send + Sync + 'static> Engine<C> {
         )
     }
 
-    /// The plan that live state gives now, in the form the stored one has.
-    async fn plan_anew(&self, header: &Header) -> Result<Vec<StepRecord>> {
+    /// The plan that live state gives now, in the form the stored one has; and whether there is none
+    /// because nothing is wrong.
+    async fn plan_anew(&self, header: &Header) -> Result<(Vec<StepRecord>, bool)> {
         let candidate = &header.candidate;
         let context = self.accounts.open(&candidate.account, &candidate.region, &header.id).await?;
         let memory = self.memory(candidate, Some(header.claimed_at));
         match self.responder.assess(candidate, &context, &memory).await? {
             Assessment::Violation(violation) => {
-                violation.steps.iter().zip(1..).map(|(step, n)| StepRecord::new(n, step)).collect()
+                let steps = violation.steps.iter().zip(1..);
+                let steps = steps.map(|(step, n)| StepRecord::new(n, step));
+                Ok((steps.collect::<Result<_>>()?, false))
             }
-            Assessment::Compliant(_) | Assessment::Absent(_) => Ok(Vec::new()),
+            Assessment::Compliant(_) => Ok((Vec::new(), true)),
+            Assessment::Absent(_) => Ok((Vec::new(), false)),
             Assessment::Unknown(why) => {
                 Err(Error::conflict(format!("the plan could not be made anew: {why}")))
             }
@@ -225,13 +231,14 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let header = hand.header_mut();
         (header.plan_hash, header.approvable_until) = (None, None);
         hand.close(outcome, &reason, &mut counters.fights, self.clock.now()).await?;
-        let reply = self.reply(vec![Ended::of(hand, Vec::new())]).await?;
-        done.map(|()| reply)
+        let reply = self.reply(vec![Ended::of(hand, Vec::new())]).await;
+        // Why it was not taken back matters more than who could not be told.
+        done.and(reply)
     }
 
     async fn undo_in_hand(&self, hand: &mut Hand, undo: &event::Undo) -> Result<()> {
-        if undo.force && undo.reason.trim().is_empty() {
-            return Err(Error::invalid("`force` needs a reason")
+        if (undo.force || !undo.overwrite.is_empty()) && undo.reason.trim().is_empty() {
+            return Err(Error::invalid("`force` and `overwrite` need a reason")
                 .hint("say why the later change may be overwritten"));
         }
         // An undo that was interrupted is repeated; a containment that was is the sweep's to end.
@@ -286,7 +293,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         }
         // Refused whole before the first is taken back, not half-way.
         for n in &undoable {
-            self.safe_to_undo(*n, hand.step(*n)?.undo_from)?;
+            self.may_undo(hand, *n, undo, &undoable, &context).await?;
         }
         for n in undoable {
             let stands_on_it =
@@ -313,6 +320,34 @@ impl<C: Send + Sync + 'static> Engine<C> {
             .with_evidence(Evidence::TooSoon { step: n, from }))
     }
 
+    /// Looks whether a step can be taken back, before any is.
+    async fn may_undo(
+        &self,
+        hand: &Hand,
+        n: u32,
+        undo: &event::Undo,
+        undoable: &[u32],
+        context: &C,
+    ) -> Result<()> {
+        let record = hand.step(n)?;
+        let action = read_back(self.responder.actions(), &record.action, &record.arguments)?;
+        let state = action.observe(context).await?;
+        if is_undone(record, action.as_ref(), &state)? {
+            return Ok(());
+        }
+        // What was seen then, and what is in force now, which may keep out for longer.
+        self.safe_to_undo(n, record.undo_from.max(action.undo_from(&state)?))?;
+        // A later step that began where this one ended is taken back first: until then this one's
+        // state is not to be seen.
+        let builds_on_it = hand.steps().iter().any(|later| {
+            undoable.contains(&later.n)
+                && later.n > n
+                && later.resource == record.resource
+                && record.after.as_ref().is_some_and(|a| !a.is_null() && *a == later.before)
+        });
+        if builds_on_it { Ok(()) } else { unchanged(record, action.as_ref(), state, undo) }
+    }
+
     async fn undo_step(
         &self,
         hand: &mut Hand,
@@ -323,31 +358,12 @@ impl<C: Send + Sync + 'static> Engine<C> {
         let record = hand.step(n)?.clone();
         let action = read_back(self.responder.actions(), &record.action, &record.arguments)?;
         let state = action.observe(context).await?;
-        let begun = matches!(record.status, StepStatus::Undoing | StepStatus::UndoFailed);
-        if begun && action.same(&state, &record.before)? {
+        if is_undone(&record, action.as_ref(), &state)? {
             // It was taken back, only the answer or its end was lost.
             return self.note_undone(hand, n, undo).await;
         }
-        // What is in force now may keep out for longer than what was seen then.
         self.safe_to_undo(n, action.undo_from(&state)?)?;
-        let unchanged = match &record.after {
-            Some(after) => action.same(&state, after)?,
-            None => action.satisfied(&state)?,
-        };
-        if !unchanged && !undo.force {
-            return Err(Error::conflict(format!(
-                "step {n} was not taken back: `{}` has changed since (now {state})",
-                record.resource
-            ))
-            .hint("compare before, after and now; repeat with `force` and a reason to overwrite")
-            .with_evidence(Evidence::Changed {
-                step: n,
-                resource: record.resource,
-                before: record.before,
-                after: record.after,
-                now: state,
-            }));
-        }
+        unchanged(&record, action.as_ref(), state, undo)?;
         let change = Change::StepUndoing {
             step: n,
             by: undo.requested_by.clone(),
@@ -450,6 +466,43 @@ fn open_again(header: &mut Header) {
     header.reported = false;
     header.told = false;
     header.aftermath.clear();
+}
+
+/// Whether a step whose undo had begun is found as it was before.
+fn is_undone<C>(record: &StepRecord, action: &dyn AnyAction<C>, state: &Value) -> Result<bool> {
+    let begun = matches!(record.status, StepStatus::Undoing | StepStatus::UndoFailed);
+    Ok(begun && action.same(state, &record.before)?)
+}
+
+/// Whether what a step changed is still as it left it, or may be overwritten as it is now.
+fn unchanged<C>(
+    record: &StepRecord,
+    action: &dyn AnyAction<C>,
+    state: Value,
+    undo: &event::Undo,
+) -> Result<()> {
+    let as_left = match &record.after {
+        Some(after) => action.same(&state, after)?,
+        None => action.satisfied(&state)?,
+    };
+    let mut seen = undo.overwrite.iter().filter(|o| o.step == record.n);
+    // What the person wrote may be no state of this action.
+    let as_seen = seen.any(|o| action.same(&state, &o.now).unwrap_or(false));
+    if as_left || as_seen || undo.force {
+        return Ok(());
+    }
+    Err(Error::conflict(format!(
+        "step {} was not taken back: `{}` has changed since (now {state})",
+        record.n, record.resource
+    ))
+    .hint("compare before, after and now; repeat with `overwrite` and a reason to overwrite")
+    .with_evidence(Evidence::Changed {
+        step: record.n,
+        resource: record.resource.clone(),
+        before: record.before.clone(),
+        after: record.after.clone(),
+        now: state,
+    }))
 }
 
 /// A time, or a date that means its first moment in UTC.

@@ -126,7 +126,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             }
             Assessment::Unknown(why) => {
                 let finding = unknown(candidate, &why);
-                hand.header_mut().sameness = Some(sameness("assessment", &[&why]));
+                hand.header_mut().sameness = not_assessed(&why);
                 hand.header_mut().finding = Some(finding);
                 let reason = format!("it could not be assessed: {why}");
                 self.settle(hand, Outcome::Held, "unknown", reason, &mut counters).await
@@ -227,7 +227,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
         invocation: &Invocation,
     ) -> Result<Ended> {
         let now = self.clock.now();
-        let same = same_as(&violation)?;
+        let same = same_as(&violation);
         let Violation { finding, steps, choice, incomplete: _, scope: _ } = violation;
         let records: Vec<StepRecord> = steps
             .iter()
@@ -239,7 +239,7 @@ impl<C: Send + Sync + 'static> Engine<C> {
             now,
         )?;
         let header = hand.header_mut();
-        header.sameness = Some(same);
+        header.sameness = same;
         header.finding = Some(finding);
         header.mode = Some(self.mode);
         self.config.hash().clone_into(&mut header.config_hash);
@@ -533,15 +533,15 @@ impl<C: Send + Sync + 'static> Engine<C> {
             // Without a claim: what is right leaves nothing behind.
             let same = match self.responder.assess(&candidate, &context, &memory).await {
                 Ok(Assessment::Compliant(_) | Assessment::Absent(_)) => continue,
-                Ok(Assessment::Unknown(why)) => Some(sameness("assessment", &[&why])),
-                Ok(Assessment::Violation(violation)) => Some(same_as(&violation)?),
+                Ok(Assessment::Unknown(why)) => not_assessed(&why),
+                Ok(Assessment::Violation(violation)) => same_as(&violation),
                 // The response says what became of it.
-                Err(_) => None,
+                Err(_) => BTreeSet::new(),
             };
             // An incident that stands for the same need not be made again.
             let (fights, _) = self.journal.fights(&candidate.resource).await?;
             let now = self.clock.now();
-            if same.is_none_or(|same| fights.stands_for(&same, now).is_none()) {
+            if fights.stands_for(&same, now).is_none() {
                 wrong.push(candidate);
             }
         }
@@ -608,20 +608,26 @@ struct Place {
 /// What is said of what a sweep found.
 const MISSED: &str = "found by a sweep: no event told of it, or none was acted upon";
 
-/// Two findings of one resource are the same if the same property is wrong and the same would be
-/// done about it, whoever found it and whatever class that gives it.
-fn same_as<C: Send + Sync + 'static>(violation: &Violation<C>) -> Result<String> {
-    let mut parts = Vec::new();
+/// What is wrong and each thing that would be done about it, whoever found it, whatever class that
+/// gives it, and whatever new id AWS has given it since.
+fn same_as<C: Send + Sync + 'static>(violation: &Violation<C>) -> BTreeSet<String> {
+    let property = &violation.finding.property;
+    let mut same = BTreeSet::from([digest(&[property])]);
     for step in &violation.steps {
-        let arguments = step.action.arguments()?;
-        parts.push(format!("{} {arguments} {}", step.action.name(), step.before));
+        same.insert(digest(&[property, step.action.name(), &step.before.to_string()]));
     }
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    Ok(sameness(&violation.finding.property, &parts))
+    same
 }
 
-fn sameness(property: &str, parts: &[&str]) -> String {
-    crate::ident::sha256([property, &parts.join("\n")].join("\n").as_bytes())
+/// A part of a finding, short: it is compared with few others.
+fn digest(parts: &[&str]) -> String {
+    const ENOUGH: usize = 16;
+    let hash = crate::ident::sha256(parts.join("\n").as_bytes());
+    hash.get(..ENOUGH).unwrap_or(&hash).to_owned()
+}
+
+fn not_assessed(why: &str) -> BTreeSet<String> {
+    BTreeSet::from([digest(&["assessment", why])])
 }
 
 /// How the sweep resumes what has no plan yet: what a person began is finished by a person.

@@ -109,9 +109,23 @@ pub struct Undo {
     /// The steps that the person was shown as in force: refused if there are others by now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<Vec<u32>>,
-    /// Whether to overwrite a later change.
+    /// Later changes that the person has seen and means to overwrite, as long as they are still
+    /// what was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overwrite: Vec<Overwrite>,
+    /// Whether to overwrite any later change, seen or not.
     #[serde(default)]
     pub force: bool,
+}
+
+/// A later change that may be overwritten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overwrite {
+    /// The step that it came after.
+    pub step: u32,
+    /// The state that was seen.
+    pub now: Value,
 }
 
 /// One incident whole.
@@ -155,7 +169,7 @@ const VERBS: [(&str, &str); 7] = [
     ("request", "candidate, incident"),
     ("run", "runbook, target, account, region, apply, requested_by, reason"),
     ("approve", "incident, plan_hash, approved_by; optional: steps, option"),
-    ("undo", "incident, requested_by, reason; optional: step, force"),
+    ("undo", "incident, requested_by, reason; optional: step, shown, overwrite, force"),
     ("show", "incident"),
     ("incidents", "optional: outcome, since"),
 ];

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::{Breaker, Fights, Limits, Refusal};
 use super::store::{Conflict, Key, Listing, MAX_WRITES, Store, Write, encode};
-use super::{Claimant, lease_from, leaves_plan, seen};
+use super::{Claimant, lease_from, seen, stands};
 use crate::candidate::Origin;
 use crate::error::{Context, Error, Result};
 use crate::incident::{self, Change, Entry, Header};
@@ -325,15 +325,16 @@ impl Hand {
             let mut ledger = fights.0.clone();
             ledger.release(&id);
             let plan = self.draft.header.plan_hash.clone().zip(self.draft.header.approvable_until);
-            // Where nothing can be approved, what is wrong is still told once a day and not at each
-            // sweep.
+            // Where nothing can be approved, what is wrong is told once a day and not at each sweep;
+            // and what a person took back, a sweep does not find at once.
             let plan = plan.or_else(|| {
-                let until = now.saturating_add(TOLD).ok()?;
-                self.draft.header.sameness.clone().map(|same| (same, until))
+                let same = &self.draft.header.sameness;
+                let until = now.saturating_add(TOLD).ok().filter(|_| !same.is_empty())?;
+                Some((same.iter().map(String::as_str).collect::<Vec<_>>().join(" "), until))
             });
             let twin = plan
                 .as_ref()
-                .filter(|_| leaves_plan(outcome) && outcome != Outcome::Partial)
+                .filter(|_| matches!(outcome, Outcome::Held | Outcome::Planned | Outcome::Observed))
                 .and_then(|(hash, _)| ledger.same_plan(&id, hash, event, now))
                 .map(str::to_owned);
             let (outcome, reason) = match &twin {
@@ -345,9 +346,9 @@ impl Hand {
                 }
                 None => (outcome, reason.to_owned()),
             };
-            let kept = plan.as_ref().filter(|_| leaves_plan(outcome));
-            let same = self.draft.header.sameness.as_deref();
-            ledger.keep_plan(&id, kept.map(|(hash, until)| (hash.as_str(), *until)), same, now);
+            let kept = plan.as_ref().filter(|_| stands(outcome));
+            let kept = kept.map(|(hash, until)| (hash.as_str(), *until));
+            ledger.keep_plan(&id, kept, &self.draft.header.sameness, now);
             let header = &mut self.draft.header;
             // What ends again was ended by a person before: its times tell nothing of the response.
             header.unmeasured.get_or_insert_default().anew = header.closed_at.is_some();

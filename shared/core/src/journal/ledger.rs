@@ -2,6 +2,8 @@
 //!
 //! Pure: each takes the time and says yes or why not. The store's revision makes it atomic.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -61,9 +63,9 @@ struct OpenPlan {
     /// When its incident ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
-    /// What is wrong and would be done about it, whoever found it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    same: Option<String>,
+    /// See [`crate::incident::Header::sameness`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    same: BTreeSet<String>,
 }
 
 /// The lock, the recent remediations and the open plans of one resource.
@@ -156,10 +158,11 @@ impl Fights {
             .map(|p| p.incident.as_str())
     }
 
-    /// The incident that stands for the same finding, if one does: found by an event or not.
-    pub fn stands_for(&self, same: &str, now: Timestamp) -> Option<&str> {
-        let found = self.open.iter().find(|p| p.same.as_deref() == Some(same) && p.until > now);
-        found.map(|p| p.incident.as_str())
+    /// The incident that stands for all of a finding, if one does: found by an event or not, part
+    /// of it done or not.
+    pub fn stands_for(&self, same: &BTreeSet<String>, now: Timestamp) -> Option<&str> {
+        let stands = |p: &&OpenPlan| !same.is_empty() && same.is_subset(&p.same) && p.until > now;
+        self.open.iter().find(stands).map(|p| p.incident.as_str())
     }
 
     /// Keeps or forgets the open plan of `incident`.
@@ -167,7 +170,7 @@ impl Fights {
         &mut self,
         incident: &str,
         plan: Option<(&str, Timestamp)>,
-        same: Option<&str>,
+        same: &BTreeSet<String>,
         now: Timestamp,
     ) {
         self.open.retain(|p| p.incident != incident && p.until > now);
@@ -177,7 +180,7 @@ impl Fights {
                 hash: hash.to_owned(),
                 until,
                 since: Some(now),
-                same: same.map(str::to_owned),
+                same: same.clone(),
             });
         }
     }
@@ -238,6 +241,10 @@ mod tests {
         Timestamp::from_second(1_700_000_000 + minute * 60).unwrap()
     }
 
+    fn set(letters: &str) -> BTreeSet<String> {
+        letters.chars().map(String::from).collect()
+    }
+
     #[test]
     fn the_third_remediation_within_an_hour_is_a_fight() {
         let mut fights = Fights::default();
@@ -284,17 +291,18 @@ mod tests {
     #[test]
     fn the_same_open_plan_is_found_until_it_expires() {
         let mut fights = Fights::default();
-        fights.keep_plan("a", Some(("h", at(240))), Some("same"), at(0));
-        assert_eq!(fights.stands_for("same", at(1)), Some("a"));
-        assert_eq!(fights.stands_for("other", at(1)), None);
-        assert_eq!(fights.stands_for("same", at(241)), None, "it has run out");
+        fights.keep_plan("a", Some(("h", at(240))), &set("ab"), at(0));
+        for (same, stands) in [("ab", true), ("b", true), ("abc", false), ("", false)] {
+            assert_eq!(fights.stands_for(&set(same), at(1)), stands.then_some("a"), "{same}");
+        }
+        assert_eq!(fights.stands_for(&set("a"), at(241)), None, "it has run out");
         assert_eq!(fights.same_plan("b", "h", None, at(1)), Some("a"));
         assert_eq!(fights.same_plan("b", "h", Some(at(-1)), at(1)), Some("a"));
         assert_eq!(fights.same_plan("b", "h", Some(at(1)), at(1)), None, "it was done again");
         assert_eq!(fights.same_plan("a", "h", None, at(1)), None);
         assert_eq!(fights.same_plan("b", "other", None, at(1)), None);
         assert_eq!(fights.same_plan("b", "h", None, at(240)), None);
-        fights.keep_plan("a", None, None, at(2));
+        fights.keep_plan("a", None, &set(""), at(2));
         assert_eq!(fights.same_plan("b", "h", None, at(3)), None);
     }
 }

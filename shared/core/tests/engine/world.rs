@@ -50,8 +50,8 @@ pub(crate) enum Trouble {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) open: Mutex<[bool; 2]>,
-    /// Until when a burglar stands before the doors.
-    pub(crate) besieged: Mutex<Option<Timestamp>>,
+    /// Until when a burglar stands before each door.
+    pub(crate) besieged: Mutex<[Option<Timestamp>; 2]>,
     pub(crate) class: Mutex<Class>,
     pub(crate) trouble: Mutex<Option<Trouble>>,
     pub(crate) deaf: Mutex<bool>,
@@ -152,7 +152,7 @@ impl Action<World> for Close {
     async fn observe(&self, world: &World) -> Result<Door> {
         world.forward(SignedDuration::from_secs(1));
         let open = world.open.lock().unwrap()[self.0];
-        Ok(Door { open, besieged: *world.besieged.lock().unwrap() })
+        Ok(Door { open, besieged: world.besieged.lock().unwrap()[self.0] })
     }
 
     fn satisfied(&self, door: &Door) -> bool {
@@ -252,10 +252,11 @@ impl Responder<World> for Doors {
 
     async fn assess(&self, _: &Candidate, world: &World, _: &Memory) -> Result<Assessment<World>> {
         let (open, class) = (*world.open.lock().unwrap(), *world.class.lock().unwrap());
-        let before = Door { open: true, besieged: *world.besieged.lock().unwrap() };
+        let besieged = *world.besieged.lock().unwrap();
+        let before = |door: usize| Door { open: true, besieged: besieged[door] };
         let steps: Vec<Step<World>> = (0..open.len())
             .filter(|door| open[*door])
-            .map(|door| Step::new(Close(door), &before, class, "it is open"))
+            .map(|door| Step::new(Close(door), &before(door), class, "it is open"))
             .collect::<Result<_>>()?;
         if steps.is_empty() {
             return Ok(Assessment::Compliant("every door is closed".to_owned()));
@@ -329,7 +330,10 @@ impl Stage {
         let until = now.saturating_add(SignedDuration::from_mins(5)).unwrap();
         let deadline = Deadline::of(until, now);
         let invocation = Invocation { request_id: id.clone(), owner: id, deadline };
-        Ok(engine.handle(&payload.to_string(), &invocation).await?.incidents)
+        // Boxed, because the future of the engine is large.
+        let text = payload.to_string();
+        let handled = Box::pin(engine.handle(&text, &invocation));
+        Ok(handled.await?.incidents)
     }
 
     pub(crate) async fn unattended(&self, payload: &Value) -> Result<Vec<Reported>> {

@@ -117,7 +117,7 @@ impl<'a> Bench<'a> {
     /// not be what stops them.
     fn how(&self) -> How {
         How::default()
-            .and("[guards]\nactions_per_10_min = 1000\nactions_per_hour = 5000\n")
+            .and("[guards]\nactions_per_10_min = 1000\nactions_per_hour = 5000\nfleet_share_percent = 100\n")
             .and(&self.scenario.policy())
     }
 

@@ -255,7 +255,7 @@ impl Judgement for GivesUp {
     }
 }
 
-/// Modify, which puts right again what it should only look at.
+/// Modify, which makes its call again where it should only look.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Restless(Modify);
@@ -276,7 +276,7 @@ impl Action<Account> for Restless {
 
     async fn observe(&self, account: &Account) -> Result<Self::State> {
         let state = self.0.observe(account).await?;
-        if state.as_ref().is_some_and(|rule| rule.description.is_some()) {
+        if Action::satisfied(&self.0, &state) {
             self.0.apply(account).await?;
         }
         Ok(state)
@@ -295,7 +295,7 @@ impl Action<Account> for Restless {
     }
 }
 
-/// ssh-access with a modify that puts right again what it should only look at.
+/// ssh-access with a modify that makes its call again where it should only look.
 #[derive(Debug)]
 struct PutsRight;
 

@@ -84,6 +84,7 @@ async fn run<A: Action<Account>>(
     hold(Law::Foreseen, foreseen.as_ref().is_none_or(|state| *state == after), name, || {
         format!("the plan showed {foreseen:?}, a fresh describe {after:?}")
     })?;
+    tally.count(Law::Foreseen, usize::from(foreseen.is_some()));
     let applied = thing.read(scene).await?;
     hold(Law::Beside, applied.beside == at_first.beside, name, || {
         format!("apply: {} became {}", at_first.beside, applied.beside)
@@ -130,7 +131,6 @@ async fn run<A: Action<Account>>(
     for law in [
         Law::LooksOnly,
         Law::Satisfies,
-        Law::Foreseen,
         Law::AgainIdle,
         Law::Restores,
         Law::UndoAgainIdle,
