@@ -38,6 +38,8 @@ function expected(manifest: Manifest, lane: string): string[] {
     '${Topics}': ['page', 'ticket', 'info'].map((u) => `arn:aws:sns:${here}:backstop-${u}`),
     '${Key}': [`arn:aws:kms:${here}:key/*`],
     '${MemberRoles}': [],
+    // No role is preauthorised here.
+    '${RevocableRoles}': lane === 'attended' ? [`arn:aws:iam::${ACCOUNT}:role/*`] : [],
     '${DeadLetters}': [`arn:aws:sqs:${here}:${own}-dlq`],
     '${Logs}': [`arn:aws:logs:${here}:log-group:/aws/lambda/${own}:*`],
   };

@@ -22,6 +22,7 @@ pub use guards::Guards;
 pub use mistakes::{Mistake, Mistakes};
 pub use notify::Notify;
 pub use principals::Principals;
+pub use revoke_sessions::RevokeSessions;
 pub use scope::{Production, ScopeRule, TagRule};
 pub use ssh_access::{AllowedKeyPair, BastionGroup, SshAccess};
 
@@ -35,6 +36,7 @@ mod guards;
 mod mistakes;
 mod notify;
 mod principals;
+mod revoke_sessions;
 mod scope;
 mod shape;
 mod ssh_access;
@@ -88,6 +90,9 @@ pub struct Config {
     /// The policy of `ssh-access`.
     #[serde(default)]
     pub ssh_access: SshAccess,
+    /// The policy of `revoke-sessions`.
+    #[serde(default)]
+    pub revoke_sessions: RevokeSessions,
     /// Who hears of an incident.
     #[serde(default)]
     pub notify: Notify,
@@ -153,6 +158,7 @@ impl Config {
             guards: Guards::read(t.table("guards")),
             exemptions: t.tables("exemption", |t| Exemption::read(t, &mut ids, now)),
             ssh_access: SshAccess::read(t.table("ssh-access")),
+            revoke_sessions: RevokeSessions::read(t.table("revoke-sessions")),
             notify: Notify::read(t.table("notify")),
             hash: OnceLock::new(),
         };
