@@ -17,7 +17,7 @@ const SCENARIOS: &str = include_str!("../catalogue/scenarios.txt");
 
 /// Every responder there is: the one place where a new one is listed.
 pub(crate) fn responders() -> Vec<Box<dyn Responder<Account>>> {
-    vec![Box::new(revoke_sessions::RevokeSessions), Box::new(ssh_access::SshAccess)]
+    vec![Box::new(ssh_access::SshAccess), Box::new(revoke_sessions::RevokeSessions)]
 }
 
 /// One control, as the source describes it.

@@ -31,6 +31,15 @@ fn manifests() -> Vec<&'static Manifest> {
     all
 }
 
+/// The stacks of every responder but `ssh-access`, in an account that has those of it.
+pub(crate) async fn others(scene: &Scene) -> Vec<Deployed> {
+    let mut others = Vec::new();
+    for other in manifests().iter().filter(|manifest| manifest.responder != "ssh-access") {
+        others.push(deploy(scene, other.responder, &[]).await);
+    }
+    others
+}
+
 fn functions() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions"))
 }
@@ -84,10 +93,7 @@ struct Wired {
 impl Wired {
     async fn new() -> Self {
         let (scene, stacks) = deployed(&[]).await;
-        let mut others = Vec::new();
-        for other in manifests().iter().filter(|manifest| manifest.responder != "ssh-access") {
-            others.push(deploy(&scene, other.responder, &[]).await);
-        }
+        let others = others(&scene).await;
         let events = scene.local.service(scene.id(), REGION, "events");
         let answer =
             events.json("AWSEvents.ListRules", &json!({ "NamePrefix": "backstop-" })).unwrap();

@@ -85,42 +85,35 @@ async fn sr_1_an_approval_may_fail_at_every_call_and_the_cut_off_is_written_once
     assert!(cases >= 40, "the faults were not injected: {calls:?}");
 }
 
-/// The call never arrives. By default a person has to release it again; the sweep does not.
+/// A run that was to apply at once, and whose call never arrives. By default a person has to
+/// release it again; the sweep does not.
 #[tokio::test]
 async fn sr_1_only_a_preauthorised_role_is_ended_by_the_sweep() {
     let scene = Scene::new().await.unwrap();
     for (name, preauthorised) in [("held", false), ("named", true)] {
         let arn = role(&scene, name).await.unwrap();
+        role(&scene, &format!("base-{name}")).await.unwrap();
         let policy = format!("[revoke-sessions]\npreauthorised = [\"{arn}\"]\n");
         let how = || how(if preauthorised { &policy } else { "" });
         let (machine, faults) = faulty(&scene, how());
-        let plan = tell(&machine, &run(&scene, name, false)).await.unwrap();
-        let class = if preauthorised { Class::Guarded } else { Class::Approval };
-        assert_eq!(plan.steps[0].class, class, "{name}");
         faults.clear();
-        let calls = {
-            role(&scene, &format!("base-{name}")).await.unwrap();
-            let base = tell(&machine, &run(&scene, &format!("base-{name}"), false)).await.unwrap();
-            faults.clear();
-            tell(&machine, &approve(&base)).await.unwrap();
-            faults.made()
-        };
-        let put = calls.iter().position(|call| call == "PutRolePolicy").unwrap();
+        tell(&machine, &run(&scene, &format!("base-{name}"), true)).await.unwrap();
+        let put = faults.made().iter().position(|call| call == "PutRolePolicy").unwrap();
         faults.clear();
         faults.fail(put, Fault::DiesBefore);
-        let died = faults.until_death(Box::pin(machine.invoke(&approve(&plan)))).await;
+        let order = run(&scene, name, true);
+        let died = faults.until_death(Box::pin(machine.invoke(&order))).await;
         assert!(died.is_none(), "the call was made");
         faults.clear();
         assert_eq!(cut_off(&scene, name).await, None);
 
-        later(&scene, how(), 61, &sweep()).await.unwrap();
-        let end = tell(&attended(&scene), &show(&plan.id)).await.unwrap();
-        if preauthorised {
-            assert_eq!(end.outcome, Some(Outcome::Contained), "{}", end.reason);
-            assert!(cut_off(&scene, name).await.is_some());
-        } else {
-            assert_eq!(end.outcome, Some(Outcome::Held), "{}", end.reason);
-            assert_eq!(cut_off(&scene, name).await, None, "no person has released it again");
-        }
+        let sweeping = super::machine(&scene, &how());
+        sweeping.clock.forward(SignedDuration::from_mins(61));
+        let end = tell(&sweeping, &sweep()).await.unwrap();
+        let class = if preauthorised { Class::Guarded } else { Class::Approval };
+        assert_eq!(end.steps[0].class, class, "{name}");
+        let expected = if preauthorised { Outcome::Contained } else { Outcome::Held };
+        assert_eq!(end.outcome, Some(expected), "{name}: {}", end.reason);
+        assert_eq!(cut_off(&scene, name).await.is_some(), preauthorised, "{name}");
     }
 }
