@@ -211,8 +211,9 @@ export function ceiling(
 
 /** Roles of AWS and of the platform, by path and name, as the policy of the suite has them. */
 const PROTECTED: readonly string[] = [
-  'aws-service-role/*', 'aws-reserved/*', '*OrganizationAccountAccessRole', '*AWSControlTowerAdmin',
-  '*AWSControlTowerExecution', '*AWSCloudFormationStackSet*Role', 'cdk-*',
+  'aws-service-role/*', 'aws-reserved/*', 'cdk-*',
+  ...['OrganizationAccountAccessRole', 'AWSControlTowerAdmin', 'AWSControlTowerExecution',
+    'AWSCloudFormationStackSet*Role'].flatMap((name) => [name, `*/${name}`]),
 ];
 
 /**

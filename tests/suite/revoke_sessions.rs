@@ -7,7 +7,14 @@ mod undo; // not before the last session has ended
 
 use anyhow::{Context as _, Result};
 use backstop_actions::iam::{CutOff, POLICY_NAME};
+use backstop_aws::Account;
+use backstop_core::action::ActionKind;
+use backstop_core::assessment::Assessment;
+use backstop_core::candidate::Candidate;
+use backstop_core::event::{Envelope, Run};
+use backstop_core::manifest::Manifest;
 use backstop_core::report::{Reply, Reported};
+use backstop_core::responder::{Detection, Memory, Responder};
 use backstop_testkit::machine::How;
 use backstop_testkit::scene::REGION;
 use backstop_testkit::{Machine, Scene};
@@ -22,6 +29,50 @@ fn machine(scene: &Scene, how: &How) -> Machine {
     Machine::new(Box::new(RevokeSessions), scene, how).unwrap()
 }
 
+/// The responder where a policy names preauthorised roles: under a name of its own, because the
+/// deployed unattended role is bound to those of the deployment's policy, which names none.
+#[derive(Debug)]
+struct Preauthorising;
+
+static SPECIMEN: Manifest = Manifest { responder: "revoke-specimen", ..revoke_sessions::MANIFEST };
+
+#[async_trait::async_trait]
+impl Responder<Account> for Preauthorising {
+    fn manifest(&self) -> &'static Manifest {
+        &SPECIMEN
+    }
+
+    fn actions(&self) -> &'static [ActionKind<Account>] {
+        RevokeSessions.actions()
+    }
+
+    fn detect(&self, event: &Envelope) -> Detection {
+        RevokeSessions.detect(event)
+    }
+
+    fn target(&self, run: &Run, key: &str) -> backstop_core::Result<Vec<Candidate>> {
+        RevokeSessions.target(run, key)
+    }
+
+    async fn survey(
+        &self,
+        account: &Account,
+        memory: &Memory,
+        slot: &str,
+    ) -> backstop_core::Result<Vec<Candidate>> {
+        RevokeSessions.survey(account, memory, slot).await
+    }
+
+    async fn assess(
+        &self,
+        candidate: &Candidate,
+        account: &Account,
+        memory: &Memory,
+    ) -> backstop_core::Result<Assessment<Account>> {
+        RevokeSessions.assess(candidate, account, memory).await
+    }
+}
+
 fn attended(scene: &Scene) -> Machine {
     machine(scene, &How::default().attended())
 }
@@ -33,7 +84,7 @@ async fn role_in(scene: &Scene, path: &str, name: &str) -> Result<String> {
     Ok(made.role.context("no role")?.arn)
 }
 
-async fn role(scene: &Scene, name: &str) -> Result<String> {
+pub(crate) async fn role(scene: &Scene, name: &str) -> Result<String> {
     role_in(scene, "/", name).await
 }
 

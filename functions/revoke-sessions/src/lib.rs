@@ -61,7 +61,8 @@
 //! untouched, so that a role that may assume itself, or a ring of roles, can outrun it; a trust
 //! policy that names its own role is told of. It does not reach sessions of other roles that were
 //! assumed from this one, ECR tokens (12 h), open Session Manager sessions, EKS tokens (minutes). It
-//! sees no pod, no task, no other Region. It rotates nothing, and subtracts no deny, condition or
+//! sees no pod, no task, no other Region. It does not watch the policy afterwards: whoever may write
+//! the role's policies can take the deny away again. It rotates nothing, and subtracts no deny, condition or
 //! boundary from what is to be rotated. It makes no room in a role whose inline policies are full
 //! (`LimitExceeded`): that step fails, and a person decides whether `AWSDenyAll` may be attached.
 //!

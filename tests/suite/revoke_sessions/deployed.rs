@@ -29,9 +29,11 @@ async fn sr_1_the_command_plans_asks_and_applies_and_an_undo_is_refused_with_the
     let mark = person.scene.mark().unwrap();
     let planned = person.types(line);
     assert_eq!(planned.code, 1, "changes pending: {planned:?}");
-    for said in
-        ["aws iam put-role-policy --role-name build", "close the way in first", "0 functions"]
-    {
+    for said in [
+        "aws iam put-role-policy --region us-east-1 --role-name build",
+        "close the way in first",
+        "0 functions",
+    ] {
         assert!(planned.out.contains(said), "{said}: {}", planned.out);
     }
     assert_eq!(person.changes(mark), [""; 0], "a plan changes nothing");

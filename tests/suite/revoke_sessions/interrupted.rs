@@ -1,13 +1,16 @@
 //! Lost answers, deaths, and who ends what was begun.
 
-use backstop_core::words::{Class, Outcome, StepStatus};
+use backstop_aws::Account;
+use backstop_core::responder::Responder;
+use backstop_core::words::{Class, Outcome, StepStatus, Urgency};
 use backstop_testkit::machine::How;
 use backstop_testkit::{Fault, Faults, Machine, Scene};
 use jiff::SignedDuration;
 use revoke_sessions::RevokeSessions;
 use serde_json::Value;
 
-use super::{approve, attended, cut_off, machine, role, run, show, sweep, tell};
+use super::revoke::instances;
+use super::{Preauthorising, approve, attended, cut_off, machine, role, run, show, sweep, tell};
 
 const ROOMY: &str = "[guards]\nactions_per_10_min = 1000\nactions_per_hour = 5000\n";
 
@@ -17,9 +20,12 @@ fn how(more: &str) -> How {
 
 /// An attended function over a connection with faults.
 fn faulty(scene: &Scene, how: How) -> (Machine, Faults) {
+    faulty_of(Box::new(RevokeSessions), scene, how)
+}
+
+fn faulty_of(responder: Box<dyn Responder<Account>>, scene: &Scene, how: How) -> (Machine, Faults) {
     let faults = Faults::around(scene.connection.http());
     let connection = scene.connection.clone().with_http(faults.client());
-    let responder = Box::new(RevokeSessions);
     (Machine::over(responder, scene, &connection, &how.attended()).unwrap(), faults)
 }
 
@@ -95,7 +101,7 @@ async fn sr_1_only_a_preauthorised_role_is_ended_by_the_sweep() {
         role(&scene, &format!("base-{name}")).await.unwrap();
         let policy = format!("[revoke-sessions]\npreauthorised = [\"{arn}\"]\n");
         let how = || how(if preauthorised { &policy } else { "" });
-        let (machine, faults) = faulty(&scene, how());
+        let (machine, faults) = faulty_of(Box::new(Preauthorising), &scene, how());
         faults.clear();
         tell(&machine, &run(&scene, &format!("base-{name}"), true)).await.unwrap();
         let put = faults.made().iter().position(|call| call == "PutRolePolicy").unwrap();
@@ -107,7 +113,7 @@ async fn sr_1_only_a_preauthorised_role_is_ended_by_the_sweep() {
         faults.clear();
         assert_eq!(cut_off(&scene, name).await, None);
 
-        let sweeping = super::machine(&scene, &how());
+        let sweeping = Machine::new(Box::new(Preauthorising), &scene, &how()).unwrap();
         sweeping.clock.forward(SignedDuration::from_mins(61));
         let end = tell(&sweeping, &sweep()).await.unwrap();
         let class = if preauthorised { Class::Guarded } else { Class::Approval };
@@ -115,5 +121,48 @@ async fn sr_1_only_a_preauthorised_role_is_ended_by_the_sweep() {
         let expected = if preauthorised { Outcome::Contained } else { Outcome::Held };
         assert_eq!(end.outcome, Some(expected), "{name}: {}", end.reason);
         assert_eq!(cut_off(&scene, name).await.is_some(), preauthorised, "{name}");
+    }
+}
+
+/// A run that died before its plan was kept: the sweep plans it, whole, and applies nothing.
+#[tokio::test]
+async fn sr_1_what_a_person_began_is_planned_and_told_by_the_sweep() {
+    let scene = Scene::new().await.unwrap();
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    for (name, like, urgency) in [
+        ("web", "base", Urgency::Ticket),
+        ("OrganizationAccountAccessRole", "AWSControlTowerExecution", Urgency::Page),
+    ] {
+        role(&scene, name).await.unwrap();
+        instances(&scene, name, 1).await;
+        let attach = scene.account.iam().attach_role_policy().role_name(name).policy_arn(admin);
+        attach.send().await.unwrap();
+        let (machine, faults) = faulty(&scene, how(""));
+        role(&scene, like).await.unwrap();
+        faults.clear();
+        tell(&machine, &run(&scene, like, true)).await.unwrap();
+        let writes = |call: &String| ["PutItem", "TransactWriteItems"].contains(&call.as_str());
+        let made = faults.made();
+        let second = made.iter().enumerate().filter(|(_, call)| writes(call)).nth(1).unwrap().0;
+        // The reads beside the claim may come in another order: death at a write, whichever it is.
+        faults.clear();
+        faults.fail(second, Fault::DiesBefore);
+        let order = run(&scene, name, true);
+        drop(faults.until_death(Box::pin(machine.invoke(&order))).await);
+        faults.clear();
+        assert_eq!(cut_off(&scene, name).await, None);
+        let sweeping = super::machine(&scene, &how(""));
+        sweeping.clock.forward(SignedDuration::from_mins(61));
+        let mark = scene.mark().unwrap();
+        let end = tell(&sweeping, &sweep()).await.unwrap();
+        let expected = (Some(Outcome::Held), urgency);
+        assert_eq!((end.outcome, end.urgency), expected, "{name}: {}", end.reason);
+        let radius = end.blast_radius.unwrap_or_default();
+        assert_eq!(radius.contains("1 instance"), name == "web", "{radius}");
+        assert_eq!(end.plan_hash.is_some(), name == "web", "a person can release it");
+        let topics: Vec<String> =
+            scene.notices(mark).unwrap().into_iter().map(|(topic, _)| topic).collect();
+        assert_eq!(topics, [urgency.name()], "{name}");
+        assert_eq!(cut_off(&scene, name).await, None);
     }
 }

@@ -140,10 +140,11 @@ impl Action<Account> for RevokeSessions {
         let before = before.as_ref();
         let policy = before.and_then(|b| b.policy().ok()).unwrap_or(CutOff::NONE);
         let name = shell(&self.role_name);
+        let region = endpoint_region(&self.role_arn);
         let put = |document: &str| {
             format!(
-                "aws iam put-role-policy --role-name {name} --policy-name {POLICY_NAME} \
-                 --policy-document {document}"
+                "aws iam put-role-policy --region {region} --role-name {name} \
+                 --policy-name {POLICY_NAME} --policy-document {document}"
             )
         };
         // The parts before and after the time in quotes of their own, so that the shell fills in
@@ -171,7 +172,8 @@ impl Action<Account> for RevokeSessions {
             undo_command: Some(match before.and_then(|b| b.document.as_deref()) {
                 Some(document) => put(&shell(document)),
                 None => format!(
-                    "aws iam delete-role-policy --role-name {name} --policy-name {POLICY_NAME}"
+                    "aws iam delete-role-policy --region {region} --role-name {name} \
+                     --policy-name {POLICY_NAME}"
                 ),
             }),
         }
@@ -262,10 +264,19 @@ impl RevokeSessions {
     }
 }
 
-/// The inline policies of a role share 10,240 characters (IAM quotas).
+/// The Region of IAM's one endpoint in the partition of an ARN (AWS General Reference).
+fn endpoint_region(arn: &str) -> &'static str {
+    match arn.split(':').nth(1) {
+        Some("aws-cn") => "cn-north-1",
+        Some("aws-us-gov") => "us-gov-west-1",
+        _ => "us-east-1",
+    }
+}
+
+/// The inline policies of a role share 10,240 characters (IAM quotas). Permanent: a person decides.
 fn full(error: Error) -> Error {
-    error.hint(
-        "the role's inline policies leave no room: shorten one, then start the runbook again; \
-         where everything may stop, attach AWSDenyAll by hand",
+    error.context(
+        "the role's inline policies leave no room: shorten one, then start the runbook again, or \
+         attach AWSDenyAll by hand where everything may stop",
     )
 }
