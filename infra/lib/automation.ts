@@ -133,7 +133,7 @@ const APPROVERS: FormField = {
 function description(manifest: Manifest, runbook: Runbook, setting: Setting): string {
   const people = setting.approvals ?? 1;
   return [
-    `${runbook.title} (${runbook.response} of ${manifest.control}).`,
+    `${runbook.title} (${of(runbook.response, manifest.control)}).`,
     'It makes a plan, shows it, waits for an approval, and applies exactly what was shown.',
     'Four-eyes is enforced here, by the step Approve, and nowhere else: Backstop takes the names ' +
       'in its orders as claimed, and whoever may invoke the attended function passes it by.',
@@ -143,6 +143,10 @@ function description(manifest: Manifest, runbook: Runbook, setting: Setting): st
       : 'The form asks for the approvers: deploy it with approvers to take that choice away.',
   ].join('\n\n');
 }
+
+/** A response of a control; a procedure that controls call for is its own. */
+const of = (response: string, control: string) =>
+  response === control ? control : `${response} of ${control}`;
 
 function script(name: 'plan' | 'apply'): string {
   return readFileSync(new URL(`../automation/${name}.py`, import.meta.url), 'utf8');

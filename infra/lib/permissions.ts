@@ -11,12 +11,13 @@
  * | `${Key}` | the keys of the account: a condition of the manifest pins the topics' key by alias |
  * | `${MemberRoles}` | this responder's and lane's role in every other account in scope |
  * | `${DeadLetters}`, `${Logs}` | the function's own queue and log group |
+ * | `${RevocableRoles}` | for people, every role of the account; unattended, the preauthorised ones |
  *
  * A statement about what is in scope is bound to the Regions in scope by `aws:RequestedRegion`
  * (spec §12: the only bound for reads that support no resource). Calls to services with one
  * endpoint for all Regions have no Region of their own, and are not.
  */
-import { Stack } from 'aws-cdk-lib';
+import { Stack, Token } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type { Class, Manifest, Statement } from './manifest.ts';
@@ -57,7 +58,7 @@ export function grants(
 ): readonly Grant[] {
   return laneStatements(manifest, lane).flatMap((statement) => {
     const resources = resolve(scope, statement.resource, manifest.responder, lane, settings);
-    // Without member accounts there is no role to assume.
+    // Without member accounts there is no role to assume; without preauthorised ones none to write.
     if (resources.length === 0) return [];
     const conditions: Record<string, Record<string, readonly string[]>> = {};
     for (const { operator, key, values } of statement.conditions) {
@@ -108,6 +109,8 @@ function resolve(
         `arn:${stack.partition}:iam::${account}:role/${functionName(responder, lane)}`);
     case '${DeadLetters}':
       return [arn.queue(deadLetters(responder, lane))];
+    case '${RevocableRoles}':
+      return lane === 'attended' ? [arn.role('*')] : revocable(stack.account, settings);
     case '${Logs}':
       return [arn.of('logs', `log-group:${logGroup(responder, lane)}:*`)];
     default: {
@@ -124,6 +127,11 @@ function resolve(
   }
 }
 
+/** The preauthorised roles of an account; of every account where which one it is, is not known. */
+function revocable(account: string, { preauthorisedRoles: roles }: Settings): readonly string[] {
+  return Token.isUnresolved(account) ? roles : roles.filter((role) => role.split(':')[4] === account);
+}
+
 /** Every IAM action that either lane of a responder holds. */
 export function heldActions(manifest: Manifest): readonly string[] {
   const actions = (['unattended', 'attended'] as const)
@@ -137,9 +145,12 @@ export function heldActions(manifest: Manifest): readonly string[] {
  * can do no more than this.
  *
  * It allows the actions that the manifest names, and denies what no role of the suite may ever do
- * (spec §12), and any change to the suite itself.
+ * (spec §12), any change to the suite itself, and, to a role that may write the policies of roles,
+ * any change to one that is protected (spec §1.5).
  */
-export function ceiling(scope: Construct, manifest: Manifest): readonly PolicyStatement[] {
+export function ceiling(
+  scope: Construct, manifest: Manifest, settings: Settings,
+): readonly PolicyStatement[] {
   const stack = Stack.of(scope);
   const any = (service: string, resource: string) =>
     `arn:${stack.partition}:${service}:*:*:${resource}`;
@@ -147,6 +158,8 @@ export function ceiling(scope: Construct, manifest: Manifest): readonly PolicySt
   const own = `${PREFIX}-*`;
   const deny = (sid: string, rest: object) =>
     PolicyStatement.fromJson({ Sid: sid, Effect: 'Deny', ...rest });
+  const writesRoles = heldActions(manifest).some((action) => /^iam:(Attach|Delete|Detach|Put)Role/.test(action));
+  const guarded = settings.protectedPrincipals.filter((arn) => /^arn:[^:]+:iam::[^:]*:role\//.test(arn));
   return [
     PolicyStatement.fromJson({
       Sid: 'Manifest', Effect: 'Allow', Action: heldActions(manifest), Resource: '*',
@@ -169,6 +182,10 @@ export function ceiling(scope: Construct, manifest: Manifest): readonly PolicySt
         'iam:Update*'],
       Resource: [iam(`role/${own}`), iam(`policy/${own}`)],
     }),
+    ...(writesRoles ? [deny('ProtectedRoles', {
+      Action: ['iam:AttachRole*', 'iam:DeleteRole*', 'iam:DetachRole*', 'iam:PutRole*'],
+      Resource: [...PROTECTED.map((role) => iam(`role/${role}`)), ...guarded],
+    })] : []),
     deny('OwnResources', {
       // What the engine does with them, and reads; everything else is a change.
       NotAction: ['dynamodb:ConditionCheckItem', 'dynamodb:GetItem', 'dynamodb:PutItem',
@@ -191,6 +208,13 @@ export function ceiling(scope: Construct, manifest: Manifest): readonly PolicySt
     }),
   ];
 }
+
+/** Roles of AWS and of the platform, by path and name, as the policy of the suite has them. */
+const PROTECTED: readonly string[] = [
+  'aws-service-role/*', 'aws-reserved/*', 'cdk-*',
+  ...['OrganizationAccountAccessRole', 'AWSControlTowerAdmin', 'AWSControlTowerExecution',
+    'AWSCloudFormationStackSet*Role'].flatMap((name) => [name, `*/${name}`]),
+];
 
 /**
  * Irreversible, or widening what an attacker may do (spec §1.5, §12). `iam:PassRole` on every role

@@ -41,7 +41,7 @@ export class Responder extends Stack {
     const boundary = new ManagedPolicy(this, 'Boundary', {
       // No description: a policy with a name of its own cannot be replaced, and to change it would.
       managedPolicyName: `${PREFIX}-${manifest.responder}-boundary`,
-      statements: [...ceiling(this, manifest)],
+      statements: [...ceiling(this, manifest, settings)],
     });
     acknowledge(boundary, 'AwsSolutions-IAM5[Resource::*]',
       'a boundary grants nothing; the roles name the resources');

@@ -20,6 +20,10 @@ export interface Settings {
   readonly regions: readonly string[];
   /** The mode that the policy gives a responder. */
   readonly mode: (responder: string) => Mode;
+  /** `revoke-sessions.preauthorised` of the policy. */
+  readonly preauthorisedRoles: readonly string[];
+  /** `principals.protected` of the policy: ARNs, or the beginnings of ARNs and `*`. */
+  readonly protectedPrincipals: readonly string[];
   /** The responders that have been deployed before: the others observe, whatever the policy says. */
   readonly deployed: ReadonlySet<string> | 'all';
   readonly architecture: 'arm64' | 'x86_64';
@@ -53,6 +57,7 @@ export class SettingError extends Error {
 
 const ACCOUNT = /^[0-9]{12}$/;
 const REGION = /^[a-z0-9]+(-[a-z0-9]+){1,3}-[0-9]{1,3}$/;
+const ROLE = /^arn:aws[a-z-]*:iam::[0-9]{12}:role\/[\w+=,.@/-]+$/;
 /** What CloudWatch Logs accepts. */
 const RETENTIONS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192,
   2557, 2922, 3288, 3653];
@@ -136,6 +141,10 @@ export function settings(node: Node, policy: string): Settings {
     regions: strings(scope['regions'], 'scope.regions', REGION),
     mode: (responder) => mode(table(table(parsed['responders'])[responder])['mode']
       ?? parsed['mode'] ?? 'observe'),
+    preauthorisedRoles: strings(table(parsed['revoke-sessions'])['preauthorised'],
+      'revoke-sessions.preauthorised', ROLE),
+    protectedPrincipals: strings(table(parsed['principals'])['protected'],
+      'principals.protected', /^arn:[!-~]+$/),
     deployed: deployed === 'all' ? 'all' : new Set(deployed?.split(',')),
     architecture,
     memoryMb: whole(node, 'memory-mb', 128, 10240),

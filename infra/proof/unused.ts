@@ -20,10 +20,10 @@ export const REASONS: readonly Reason[] = [
     actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
     why: 'Lambda itself writes the log, as the role',
   },
-  ...['unattended', 'attended'].map((lane) => ({
-    role: `ssh-access/${lane}`,
+  ...['ssh-access', 'revoke-sessions'].flatMap((responder) => ['unattended', 'attended'].map((lane) => ({
+    role: `${responder}/${lane}`,
     actions: ['sns:Publish'],
     resource: 'backstop-info',
-    why: 'the urgency of a finding chooses the topic, and ssh-access finds nothing for information',
-  })),
+    why: `the urgency of a finding chooses the topic, and ${responder} finds nothing for information`,
+  }))),
 ];

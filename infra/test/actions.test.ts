@@ -20,6 +20,7 @@ const FILLED: Readonly<Record<string, readonly string[]>> = {
   '${Logs}': ['arn:${Partition}:logs:${Region}:${Account}:log-group:name:*'],
   '${MemberRoles}': ['arn:${Partition}:iam::*:role/name'],
   '${Indexes}': ['arn:${Partition}:dynamodb:${Region}:${Account}:table/name/index/*'],
+  '${RevocableRoles}': ['arn:${Partition}:iam::${Account}:role/*'],
   '${Table}': ['arn:${Partition}:dynamodb:${Region}:${Account}:table/name'],
   '${Topics}': ['arn:${Partition}:sns:${Region}:${Account}:name'],
 };

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Manifest, type Statement, manifests } from '../lib/manifest.ts';
-import { ACCOUNT, HOME, list, synthesise } from './synthesised.ts';
+import { ACCOUNT, HOME, POLICY, list, synthesise } from './synthesised.ts';
 
 const stacks = synthesise();
 
@@ -38,6 +38,8 @@ function expected(manifest: Manifest, lane: string): string[] {
     '${Topics}': ['page', 'ticket', 'info'].map((u) => `arn:aws:sns:${here}:backstop-${u}`),
     '${Key}': [`arn:aws:kms:${here}:key/*`],
     '${MemberRoles}': [],
+    // No role is preauthorised here.
+    '${RevocableRoles}': lane === 'attended' ? [`arn:aws:iam::${ACCOUNT}:role/*`] : [],
     '${DeadLetters}': [`arn:aws:sqs:${here}:${own}-dlq`],
     '${Logs}': [`arn:aws:logs:${here}:log-group:/aws/lambda/${own}:*`],
   };
@@ -209,4 +211,35 @@ test('each lane holds what its classes need: an invented responder', () => {
   assert.deepEqual(held('unattended'), list([...observed, ...all('Modify', classes.slice(0, 3))]));
   assert.deepEqual(held('attended'),
     list([...observed, ...all('Modify', classes), ...all('Reset', classes)]));
+});
+
+test('the unattended lane may write the policies of the preauthorised roles, and of no other', () => {
+  const [ours, theirs] = [ACCOUNT, '222222222222'].map((a) => `arn:aws:iam::${a}:role/ci/deployer`);
+  const named = synthesise({ policy:
+    `${POLICY}\n[revoke-sessions]\npreauthorised = ["${ours}", "${theirs}"]\n` });
+  const writes = (lane: string) => named
+    .one('AWS::IAM::Role', 'RoleName', `backstop-revoke-sessions-${lane}`)
+    .Policies[0].PolicyDocument.Statement
+    .filter((s: any) => list(s.Action).includes('iam:PutRolePolicy'))
+    .flatMap((s: any) => list(s.Resource));
+  assert.deepEqual(writes('unattended'), [ours, theirs]);
+  assert.deepEqual(new Set(writes('attended')), new Set([`arn:aws:iam::${ACCOUNT}:role/*`]));
+});
+
+test('who may write the policies of roles is denied those that are protected', () => {
+  const glass = `arn:aws:iam::${ACCOUNT}:role/BreakGlass*`;
+  const named = synthesise({ policy:
+    `${POLICY}\n[principals]\nprotected = ["${glass}", "arn:aws:iam::${ACCOUNT}:user/root"]\n` });
+  const denied = (responder: string) => named
+    .one('AWS::IAM::ManagedPolicy', 'ManagedPolicyName', `backstop-${responder}-boundary`)
+    .PolicyDocument.Statement.find((s: any) => s.Sid === 'ProtectedRoles');
+  const { Action: actions, Resource: roles, Effect: effect } = denied('revoke-sessions');
+  assert.equal(effect, 'Deny');
+  assert.ok(actions.includes('iam:PutRole*') && actions.includes('iam:DeleteRole*'));
+  for (const role of ['aws-service-role/*', 'aws-reserved/*', 'OrganizationAccountAccessRole',
+    '*/OrganizationAccountAccessRole', 'AWSControlTowerExecution', 'cdk-*']) {
+    assert.ok(roles.includes(`arn:aws:iam::*:role/${role}`), role);
+  }
+  assert.ok(roles.includes(glass) && roles.every((role: string) => role.includes(':role/')));
+  assert.equal(denied('ssh-access'), undefined, 'it can write none');
 });

@@ -121,8 +121,8 @@ test('who starts or approves a runbook invokes no function', () => {
     assert.equal(actions.includes('ssm:SendAutomationSignal'), name.endsWith('approver'));
     const pass = Statement.find((s: any) => s.Action === 'iam:PassRole');
     if (pass === undefined) continue;
-    assert.deepEqual(list(pass.Resource), manifests().map((m) =>
-      `arn:aws:iam::${ACCOUNT}:role/backstop-${m.responder}-automation`));
+    assert.deepEqual(list(pass.Resource), list(manifests().map((m) =>
+      `arn:aws:iam::${ACCOUNT}:role/backstop-${m.responder}-automation`)));
     assert.deepEqual(pass.Condition, { StringEquals: { 'iam:PassedToService': 'ssm.amazonaws.com' } });
   }
 });
@@ -146,7 +146,7 @@ test('an operator may invoke the attended functions, and nothing else', () => {
   assert.deepEqual(policy.PolicyDocument.Statement.flatMap((s: any) => list(s.Action)),
     ['lambda:InvokeFunction']);
   assert.deepEqual(policy.PolicyDocument.Statement.flatMap((s: any) => list(s.Resource)),
-    manifests().map((m) => `arn:aws:lambda:${HOME}:${ACCOUNT}:function:backstop-${m.responder}-attended`));
+    list(manifests().map((m) => `arn:aws:lambda:${HOME}:${ACCOUNT}:function:backstop-${m.responder}-attended`)));
 });
 
 test('a responder observes until it has been deployed once', () => {

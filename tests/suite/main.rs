@@ -18,6 +18,7 @@ mod laws; // the laws of every action and every responder
 mod metrics; // what is measured, and the lines that CloudWatch reads
 mod operator; // the operator at a terminal, against the deployed stacks
 mod process; // the real binary through EventBridge and Lambda
+mod revoke_sessions; // SR-1
 mod rules; // what the deployed rules match
 mod runbooks; // the deployed Automation documents, from the form to the change
 mod ssh_access; // aws-work-02

@@ -17,6 +17,7 @@ use backstop_testkit::scene::{Allow, REGION};
 use serde_json::Value;
 
 use crate::process::{binary, deployed};
+use crate::rules::others;
 
 /// Runs a line in a terminal and answers each question that it asks.
 const IN_A_TERMINAL: &str = r#"
@@ -45,16 +46,17 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 /// What a line did.
 #[derive(Debug)]
-struct Done {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// A person on call, signed in to an account with the deployed stacks.
-struct Person {
-    scene: Scene,
+pub(crate) struct Person {
+    pub(crate) scene: Scene,
     function: Deployed,
+    _others: Vec<Deployed>,
     /// Has the policy and nothing else; ends with the person.
     folder: PathBuf,
 }
@@ -66,13 +68,15 @@ impl Drop for Person {
 }
 
 impl Person {
-    async fn on_call() -> Self {
+    pub(crate) async fn on_call() -> Self {
         let (scene, function) = deployed(&[]).await;
+        // Who asks for incidents asks every responder.
+        let others = others(&scene).await;
         let folder = std::env::temp_dir().join(format!("backstop-operator-{}", scene.id()));
         std::fs::create_dir_all(folder.join("config")).unwrap();
         let policy = POLICY.replace("{account}", scene.id());
         std::fs::write(folder.join("config/backstop.toml"), policy).unwrap();
-        Self { scene, function, folder }
+        Self { scene, function, _others: others, folder }
     }
 
     /// A shell in which nothing but this account is known.
@@ -94,14 +98,14 @@ impl Person {
     }
 
     /// Types a line where nobody can be asked.
-    fn types(&self, line: &str) -> Done {
+    pub(crate) fn types(&self, line: &str) -> Done {
         let done = self.shell(Path::new("/bin/bash")).args(["-c", line]).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Done { code: done.status.code().unwrap(), out: text(done.stdout), err: text(done.stderr) }
     }
 
     /// Types a line in a terminal, and answers what is asked.
-    fn answers(&self, line: &str, answer: &str) -> (i32, String) {
+    pub(crate) fn answers(&self, line: &str, answer: &str) -> (i32, String) {
         let mut shell = self.shell(&crate::runbooks::python());
         let done =
             shell.env("NO_COLOR", "1").args(["-c", IN_A_TERMINAL, line, answer]).output().unwrap();
@@ -109,13 +113,13 @@ impl Person {
     }
 
     /// The answer of a line that prints JSON.
-    fn reads(&self, line: &str) -> Value {
+    pub(crate) fn reads(&self, line: &str) -> Value {
         let done = self.types(&format!("{line} --format json"));
         serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{line}: {e}: {done:?}"))
     }
 
     /// The calls since then that changed something; to ask a function is none.
-    fn changes(&self, since: u64) -> Vec<String> {
+    pub(crate) fn changes(&self, since: u64) -> Vec<String> {
         let mut changes = self.scene.changes(since).unwrap();
         changes.retain(|name| name != "lambda:Invoke");
         changes

@@ -27,10 +27,19 @@ pub(crate) fn binary(name: &str) -> PathBuf {
 pub(crate) async fn deployed(environment: &[(&str, &str)]) -> (Scene, Deployed) {
     let local = Local::from_env().unwrap();
     let scene = Scene::bare(local, &Local::fresh_account()).await.unwrap();
-    let policy = POLICY.replace("{account}", scene.id());
-    let package = Package { binary: &binary("ssh-access"), policy: &policy, environment };
-    let deployed = Deployed::new(&scene, "ssh-access", package).await.unwrap();
+    let deployed = deploy(&scene, "ssh-access", environment).await;
     (scene, deployed)
+}
+
+/// The stacks of a responder in an account.
+pub(crate) async fn deploy(
+    scene: &Scene,
+    responder: &str,
+    environment: &[(&str, &str)],
+) -> Deployed {
+    let policy = POLICY.replace("{account}", scene.id());
+    let package = Package { binary: &binary(responder), policy: &policy, environment };
+    Deployed::new(scene, responder, package).await.unwrap()
 }
 
 pub(crate) const MOST: SignedDuration = SignedDuration::from_secs(60);

@@ -9,14 +9,15 @@ use backstop_core::responder::Responder;
 use backstop_testkit::Scene;
 use backstop_testkit::deploy::{DROPPED, Deployed};
 use backstop_testkit::scene::REGION;
+use revoke_sessions::RevokeSessions;
 use serde_json::{Value, json};
 use ssh_access::SshAccess;
 
-use crate::process::deployed;
+use crate::process::{deploy, deployed};
 
 /// The manifests of all responders.
 fn manifests() -> Vec<&'static Manifest> {
-    let all = vec![SshAccess.manifest()];
+    let all = vec![RevokeSessions.manifest(), SshAccess.manifest()];
     let mut names: Vec<String> = std::fs::read_dir(functions())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -30,6 +31,15 @@ fn manifests() -> Vec<&'static Manifest> {
     all
 }
 
+/// The stacks of every responder but `ssh-access`, in an account that has those of it.
+pub(crate) async fn others(scene: &Scene) -> Vec<Deployed> {
+    let mut others = Vec::new();
+    for other in manifests().iter().filter(|manifest| manifest.responder != "ssh-access") {
+        others.push(deploy(scene, other.responder, &[]).await);
+    }
+    others
+}
+
 fn functions() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions"))
 }
@@ -37,7 +47,8 @@ fn functions() -> &'static Path {
 /// The recorded events of all responders, by the name of their file.
 fn fixtures() -> BTreeMap<String, Value> {
     let mut events = BTreeMap::new();
-    for manifest in manifests() {
+    // One without rules gets no events.
+    for manifest in manifests().into_iter().filter(|manifest| !manifest.rules.is_empty()) {
         let folder = functions().join(manifest.responder).join("fixtures");
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -74,12 +85,15 @@ fn expected(event: &Value) -> BTreeSet<String> {
 struct Wired {
     scene: Scene,
     stacks: Deployed,
+    /// The other responders, for as long as their rules are looked at.
+    _others: Vec<Deployed>,
     rules: Vec<String>,
 }
 
 impl Wired {
     async fn new() -> Self {
         let (scene, stacks) = deployed(&[]).await;
+        let others = others(&scene).await;
         let events = scene.local.service(scene.id(), REGION, "events");
         let answer =
             events.json("AWSEvents.ListRules", &json!({ "NamePrefix": "backstop-" })).unwrap();
@@ -102,7 +116,7 @@ impl Wired {
             let targets = json!({ "Rule": rule, "Targets": [{ "Id": "function", "Arn": arn }] });
             events.json("AWSEvents.PutTargets", &targets).unwrap();
         }
-        Self { scene, stacks, rules }
+        Self { scene, stacks, _others: others, rules }
     }
 
     /// What is in the queues now: the events, by rule.

@@ -21,15 +21,15 @@ print(json.dumps(defined[step['Handler']](step['InputPayload'], {})))
 ";
 
 /// An execution of a document: the form, and the outputs of the steps that were run.
-struct Execution {
-    scene: Scene,
+pub(crate) struct Execution {
+    pub(crate) scene: Scene,
     steps: Vec<Value>,
-    known: Map<String, Value>,
+    pub(crate) known: Map<String, Value>,
 }
 
 impl Execution {
     /// Starts the deployed document of that name with a form; what it leaves out has its default.
-    fn start(scene: Scene, document: &str, form: &Value) -> Self {
+    pub(crate) fn start(scene: Scene, document: &str, form: &Value) -> Self {
         let ssm = scene.local.service(scene.id(), REGION, "ssm");
         let answer = ssm.json("AmazonSSM.GetDocument", &json!({ "Name": document })).unwrap();
         let content: Value = serde_json::from_str(answer["Content"].as_str().unwrap()).unwrap();
@@ -46,7 +46,7 @@ impl Execution {
     }
 
     /// Runs a script step; what it returns is what later steps know.
-    fn run(&mut self, name: &str) -> Result<Value, String> {
+    pub(crate) fn run(&mut self, name: &str) -> Result<Value, String> {
         let step = self.steps.iter().find(|step| step["name"] == name).unwrap().clone();
         let mut inputs = step["inputs"].clone();
         inputs["InputPayload"] = self.filled(&inputs["InputPayload"]);
@@ -99,7 +99,7 @@ pub(crate) fn python() -> std::path::PathBuf {
     Path::new(&venv).join("moto/bin/python")
 }
 
-fn form(scene: &Scene, target: &Value) -> Value {
+pub(crate) fn form(scene: &Scene, target: &Value) -> Value {
     let mut form = json!({
         "Account": scene.id(), "Region": REGION, "RequestedBy": "alice", "Reason": "INC-42",
         "Approvers": ["arn:aws:iam::111111111111:role/OnCall"],

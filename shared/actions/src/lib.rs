@@ -2,3 +2,7 @@
 
 #[cfg(feature = "ec2")]
 pub mod ec2;
+#[cfg(feature = "iam")]
+pub mod iam;
+#[cfg(feature = "lambda")]
+pub mod lambda;

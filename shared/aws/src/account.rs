@@ -21,6 +21,10 @@ pub struct Account {
     connection: Connection,
     #[cfg(feature = "ec2")]
     ec2: OnceLock<aws_sdk_ec2::Client>,
+    #[cfg(feature = "iam")]
+    iam: OnceLock<aws_sdk_iam::Client>,
+    #[cfg(feature = "lambda")]
+    lambda: OnceLock<aws_sdk_lambda::Client>,
     ssm: OnceLock<aws_sdk_ssm::Client>,
 }
 
@@ -32,6 +36,10 @@ impl Account {
             connection,
             #[cfg(feature = "ec2")]
             ec2: OnceLock::new(),
+            #[cfg(feature = "iam")]
+            iam: OnceLock::new(),
+            #[cfg(feature = "lambda")]
+            lambda: OnceLock::new(),
             ssm: OnceLock::new(),
         }
     }
@@ -50,6 +58,18 @@ impl Account {
     #[cfg(feature = "ec2")]
     pub fn ec2(&self) -> &aws_sdk_ec2::Client {
         self.ec2.get_or_init(|| aws_sdk_ec2::Client::new(&self.connection.sdk_config()))
+    }
+
+    /// IAM: the account's, whatever the Region.
+    #[cfg(feature = "iam")]
+    pub fn iam(&self) -> &aws_sdk_iam::Client {
+        self.iam.get_or_init(|| aws_sdk_iam::Client::new(&self.connection.sdk_config()))
+    }
+
+    /// Lambda there.
+    #[cfg(feature = "lambda")]
+    pub fn lambda(&self) -> &aws_sdk_lambda::Client {
+        self.lambda.get_or_init(|| aws_sdk_lambda::Client::new(&self.connection.sdk_config()))
     }
 
     /// Systems Manager there.

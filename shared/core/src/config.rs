@@ -23,6 +23,7 @@ pub use inventory::Inventory;
 pub use mistakes::{Mistake, Mistakes};
 pub use notify::Notify;
 pub use principals::Principals;
+pub use revoke_sessions::RevokeSessions;
 pub use scope::{Production, ScopeRule, TagRule};
 pub use ssh_access::{AllowedKeyPair, BastionGroup, SshAccess};
 
@@ -37,6 +38,7 @@ mod inventory;
 mod mistakes;
 mod notify;
 mod principals;
+mod revoke_sessions;
 mod scope;
 mod shape;
 mod ssh_access;
@@ -93,6 +95,9 @@ pub struct Config {
     /// The policy of `ssh-access`.
     #[serde(default)]
     pub ssh_access: SshAccess,
+    /// The policy of `revoke-sessions`.
+    #[serde(default)]
+    pub revoke_sessions: RevokeSessions,
     /// Who hears of an incident.
     #[serde(default)]
     pub notify: Notify,
@@ -159,6 +164,7 @@ impl Config {
             exemptions: t.tables("exemption", |t| Exemption::read(t, &mut ids, now)),
             ssh_access: SshAccess::read(t.table("ssh-access")),
             inventory: Inventory::read(t.table("inventory")),
+            revoke_sessions: RevokeSessions::read(t.table("revoke-sessions")),
             notify: Notify::read(t.table("notify")),
             hash: OnceLock::new(),
         };

@@ -23,6 +23,8 @@ pub enum Shape {
     Region,
     /// An incident id of this suite.
     Incident,
+    /// The name of an IAM role, or its path and its name: `web`, `service-role/web`.
+    Role,
 }
 
 /// Whether `text` is `prefix` and 4 to 32 lowercase hexadecimal digits. The bounds are generous:
@@ -32,6 +34,15 @@ fn hex_id(text: &str, prefix: &str) -> bool {
         (4..=32).contains(&rest.len())
             && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
+}
+
+/// Whether `text` is a role's name of 1 to 64 characters, behind a path of whole segments or none.
+/// IAM lets a path hold any printable character; one with others than a name may have is not taken.
+fn role(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
+    let segment = |s: &str| !s.is_empty() && s.bytes().all(plain);
+    let name = text.rsplit('/').next().unwrap_or_default();
+    text.len() <= 512 + 64 && name.len() <= 64 && text.split('/').all(segment)
 }
 
 impl Shape {
@@ -59,6 +70,7 @@ impl Shape {
                         .bytes()
                         .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             }
+            Self::Role => role(text),
         }
     }
 
@@ -72,6 +84,7 @@ impl Shape {
             Self::Account => "an account id (12 digits)",
             Self::Region => "a Region (such as `eu-west-1`)",
             Self::Incident => "an incident id (as an `incidents` order lists them)",
+            Self::Role => "the name of a role, with or without its path (such as `ci/deployer`)",
         }
     }
 
@@ -85,6 +98,7 @@ impl Shape {
             Self::Account => "^[0-9]{12}$",
             Self::Region => "^[a-z0-9]+(-[a-z0-9]+){1,3}-[0-9]{1,3}$",
             Self::Incident => "^[a-z0-9-]{1,100}$",
+            Self::Role => "^([A-Za-z0-9_+=,.@-]+/){0,8}[A-Za-z0-9_+=,.@-]{1,64}$",
         }
     }
 
@@ -119,6 +133,11 @@ pub fn partition(region: &str) -> &'static str {
 /// The ARN of an EC2 resource, such as `ec2_arn("eu-west-1", "111111111111", "security-group", id)`.
 pub fn ec2_arn(region: &str, account: &str, kind: &str, id: &str) -> String {
     format!("arn:{}:ec2:{region}:{account}:{kind}/{id}", partition(region))
+}
+
+/// The ARN of a role, by its path and its name: IAM's ARNs name no Region, only its partition.
+pub fn role_arn(region: &str, account: &str, role: &str) -> String {
+    format!("arn:{}:iam::{account}:role/{role}", partition(region))
 }
 
 /// SHA-256 in lowercase hexadecimal.
@@ -177,6 +196,22 @@ mod tests {
             (Shape::Region, "eu-west-1/..", false),
             (Shape::Incident, "ssh-access-20261123-abcdefghijkl", true),
             (Shape::Incident, "i#1", false),
+            (Shape::Role, "web", true),
+            (Shape::Role, "AWSServiceRoleForX_1+=,.@-", true),
+            (Shape::Role, "service-role/web", true),
+            (Shape::Role, "a/b/c/web", true),
+            (Shape::Role, "/web", false),
+            (Shape::Role, "web/", false),
+            (Shape::Role, "a//web", false),
+            (Shape::Role, "", false),
+            (Shape::Role, "arn:aws:iam::111111111111:role/web", false),
+            (Shape::Role, "web; rm -rf /", false),
+            (Shape::Role, "$(id)", false),
+            (Shape::Role, "web\n", false),
+            (Shape::Role, "wéb", false),
+            (Shape::Role, &"w".repeat(64), true),
+            (Shape::Role, &"w".repeat(65), false),
+            (Shape::Role, &format!("{}/web", "p".repeat(600)), false),
         ];
         for (shape, text, fits) in cases {
             assert_eq!(shape.fits(text), fits, "{shape:?} {text:?}");

@@ -52,6 +52,21 @@ class Launch(Ec2):
         self.launch(2, IamInstanceProfile={"Name": "web"})
         self.assertEqual([profile] * 2, [i["IamInstanceProfile"]["Arn"] for i in self.instances()])
 
+    def test_finds_instances_by_the_arn_of_their_profile(self):
+        iam = self.client("iam")
+        profiles = []
+        for name in ("web", "other"):
+            self.role(name, trust="ec2.amazonaws.com")
+            profiles.append(iam.create_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Arn"])
+            iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+        web = self.launch(2, IamInstanceProfile={"Arn": profiles[0]})
+        other = self.launch(IamInstanceProfile={"Arn": profiles[1]})
+        self.launch()
+        found = lambda *arns: sorted(i["InstanceId"] for i in self.instances(Filters=[{"Name": "iam-instance-profile.arn", "Values": arns}]))
+        self.assertEqual(sorted(i["InstanceId"] for i in web), found(profiles[0]))
+        self.assertEqual(sorted(i["InstanceId"] for i in web + other), found(*profiles))
+        self.assertEqual([], found("arn:aws:iam::111111111111:instance-profile/none"))
+
 
 class Describe(Ec2):
     def test_pages_by_instance(self):

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
 use backstop_actions::ec2::{Authorize, Modify, Revoke, rules_of};
+use backstop_actions::iam::RevokeSessions;
 use backstop_aws::Account;
 use backstop_core::action::Action;
 use backstop_core::net::PortRange;
@@ -13,6 +14,8 @@ use backstop_testkit::laws::action::{self, Case, Fresh};
 use backstop_testkit::laws::{Broken, Group, Tally};
 use backstop_testkit::scene::{Allow, REGION};
 use ssh_access::SshAccess;
+
+use super::roles::{CONSOLE, FOREIGN, Holder, OLDER};
 
 /// What a rule lets in, and from where, before there is a group to say it of.
 #[derive(Clone, Copy)]
@@ -184,6 +187,7 @@ const WITH_CASES: &[&str] = &[
     <Revoke as Action<Account>>::NAME,
     <Modify as Action<Account>>::NAME,
     <Authorize as Action<Account>>::NAME,
+    <RevokeSessions as Action<Account>>::NAME,
 ];
 
 #[tokio::test]
@@ -207,9 +211,42 @@ async fn authorize_obeys_every_law() {
     super::verdict("ec2.security-group-rule.authorize/1", kept, &tally);
 }
 
+/// A case of revoke-sessions: a role with a policy of that name already, or without.
+fn sessions(name: &str, path: &'static str, policy: Option<&'static str>) -> Case<RevokeSessions> {
+    Case::new(name, move |scene, others| {
+        Box::pin(async move {
+            let role = Holder::new(scene, others, path, policy).await?;
+            let later_than = role.cut_off(scene).await?;
+            let action = RevokeSessions {
+                account: scene.id().to_owned(),
+                role_arn: role.arn.clone(),
+                role_name: role.name.clone(),
+                later_than,
+            };
+            Ok(Fresh { action, thing: Box::new(role) })
+        })
+    })
+}
+
+fn revocations() -> Vec<Case<RevokeSessions>> {
+    vec![
+        sessions("no policy yet", "/", None),
+        sessions("an older cut-off, to the letter", "/ci/build/", Some(OLDER)),
+        sessions("the console's", "/", Some(CONSOLE)),
+        sessions("a policy of that name that denies something else", "/", Some(FOREIGN)),
+    ]
+}
+
+#[tokio::test]
+async fn revoke_sessions_obeys_every_law() {
+    let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
+    let kept = all(&scene, &revocations(), &mut tally).await;
+    super::verdict("iam.role.revoke-sessions/1", kept, &tally);
+}
+
 #[test]
 fn every_action_of_every_responder_has_cases() {
-    let responders: &[&dyn Responder<Account>] = &[&SshAccess];
+    let responders: &[&dyn Responder<Account>] = &[&revoke_sessions::RevokeSessions, &SshAccess];
     let used: BTreeSet<&str> =
         responders.iter().flat_map(|r| r.actions()).map(|kind| kind.name).collect();
     let tried: BTreeSet<&str> = WITH_CASES.iter().copied().collect();

@@ -78,6 +78,9 @@ async fn what_failed_is_looked_at_and_left_where_it_is() {
             "backstop-ssh-access-unattended-dlq",
             "backstop-ssh-access-attended-dlq",
             "backstop-ssh-access-rules-dlq",
+            "backstop-revoke-sessions-unattended-dlq",
+            "backstop-revoke-sessions-attended-dlq",
+            "backstop-revoke-sessions-rules-dlq",
             "backstop-heartbeat-dlq",
         ]
     );
@@ -345,7 +348,7 @@ async fn a_queue_that_refuses_hides_no_other() {
     let line = |name: &str| listed.out.lines().find(|line| line.starts_with(name)).unwrap();
     assert!(line(QUEUE).contains("`sqs:GetQueueAttributes`: access denied"), "{}", listed.out);
     assert!(line(SHARED).ends_with('0'), "{}", listed.out);
-    assert!(listed.err.contains("error: 1 of 4 queues did not answer"), "{}", listed.err);
+    assert!(listed.err.contains("error: 1 of 7 queues did not answer"), "{}", listed.err);
     assert!(listed.err.contains("hint: the managed policy `backstop-redriver`"), "{}", listed.err);
     denied("GetQueueAttributes");
     let rows = person.reads("backstop dlq list");

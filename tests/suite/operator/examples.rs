@@ -43,10 +43,13 @@ async fn every_example_does_what_its_help_says() {
     let message = json!({ "QueueUrl": url["QueueUrl"], "MessageBody": event.to_string() });
     sqs.json("AmazonSQS.SendMessage", &message).unwrap();
 
+    crate::revoke_sessions::role(&person.scene, "web-server").await.unwrap();
+
     let expected = [
         ("controls", 0),
         ("explain", 1),
         ("run ssh-access.revoke-ingress", 1),
+        ("run revoke-sessions.revoke", 1),
         ("incidents", 0),
         ("show", 0),
         ("approve", 0),

@@ -426,6 +426,19 @@ fn config_ssh_access_lists() {
 }
 
 #[test]
+fn config_revoke_sessions_names_whole_roles() {
+    let role = "arn:aws:iam::111122223333:role/ci/deployer";
+    let config = parse(&format!("[revoke-sessions]\npreauthorised = [\"{role}\"]"));
+    assert!(config.revoke_sessions.is_preauthorised(role));
+    for other in ["arn:aws:iam::111122223333:role/deployer", &format!("{role}2"), "*", ""] {
+        assert!(!config.revoke_sessions.is_preauthorised(other), "{other}");
+    }
+    assert!(!parse("").revoke_sessions.is_preauthorised(role));
+    let wild = said("[revoke-sessions]\npreauthorised = [\"arn:aws:iam::111122223333:role/*\"]");
+    assert!(wild.contains("is not the ARN of a role"), "{wild}");
+}
+
+#[test]
 fn config_guards_become_limits() {
     let limits = parse("[guards]\nfight_limit = 3\nfight_window_secs = 600").guards.limits();
     assert_eq!((limits.fights, limits.fight_window.as_secs()), (3, 600));

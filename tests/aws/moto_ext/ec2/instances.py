@@ -5,7 +5,7 @@ import re
 import moto.ec2.exceptions
 import moto.ec2.utils
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
-from moto.ec2.models.instances import InstanceBackend, MetadataOptions
+from moto.ec2.models.instances import Instance, InstanceBackend, MetadataOptions
 from moto.ec2.responses.instances import InstanceResponse
 
 from ..core import op, store
@@ -17,7 +17,16 @@ METADATA = {"HttpTokens": "http_tokens", "HttpEndpoint": "http_endpoint", "HttpP
 for name in ("http-tokens", "http-endpoint", "http-put-response-hop-limit"):
     moto.ec2.utils.filter_dict_attribute_mapping[f"metadata-options.{name}"] = "metadata_options." + name.replace("-", "_")
 moto.ec2.utils.filter_dict_attribute_mapping |= {
-    "client-token": "client_token", "network-interface.group-id": "security_groups.id", "instance.group-id": "security_groups.id"}
+    "client-token": "client_token", "iam-instance-profile.arn": "instance_profile_arn", "network-interface.group-id": "security_groups.id", "instance.group-id": "security_groups.id"}
+
+
+def _instance_profile_arn(self):
+    """moto keeps the profile beside the instance, and filters by none."""
+    associations = self.ec2_backend.iam_instance_profile_associations.values()
+    return next((a.iam_instance_profile.arn for a in associations if a.instance.id == self.id), None)
+
+
+Instance.instance_profile_arn = property(_instance_profile_arn)
 
 
 def _unknown_instance(self, ids, _original=moto.ec2.exceptions.InvalidInstanceIdError.__init__):

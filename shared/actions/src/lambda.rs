@@ -1,0 +1,5 @@
+//! Lambda: which functions use a role.
+
+mod reads;
+
+pub use reads::functions_with_role;
