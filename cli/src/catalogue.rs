@@ -17,7 +17,11 @@ const SCENARIOS: &str = include_str!("../catalogue/scenarios.txt");
 
 /// Every responder there is: the one place where a new one is listed.
 pub(crate) fn responders() -> Vec<Box<dyn Responder<Account>>> {
-    vec![Box::new(ssh_access::SshAccess), Box::new(revoke_sessions::RevokeSessions)]
+    vec![
+        Box::new(ssh_access::SshAccess),
+        Box::new(imdsv2::Imdsv2),
+        Box::new(revoke_sessions::RevokeSessions),
+    ]
 }
 
 /// One control, as the source describes it.
@@ -82,7 +86,8 @@ pub(crate) fn controls() -> Vec<Control> {
 fn declared(manifest: &Manifest) -> impl Iterator<Item = &'static str> {
     let signals = manifest.signals.iter().map(|s| s.id);
     let thresholds = manifest.thresholds.iter().map(|t| t.id);
-    signals.chain(thresholds).chain(manifest.responses.iter().map(|r| r.id))
+    let alerts = manifest.alerts.iter().map(|a| a.id);
+    signals.chain(alerts).chain(thresholds).chain(manifest.responses.iter().map(|r| r.id))
 }
 
 /// The id that a test is named by: `s2_1_…` is S2.1, `r2_1a_…` is R2.1a.
@@ -165,6 +170,21 @@ mod tests {
             }
             for response in manifest.responses {
                 assert_eq!(rows[response.id].class, response.class.name(), "{}", response.id);
+            }
+        }
+    }
+
+    #[test]
+    fn every_alert_reaches_its_responder() {
+        for responder in responders() {
+            let manifest = responder.manifest();
+            for alert in manifest.alerts {
+                let service = alert.source.strip_prefix("aws.");
+                let called = alert.event_source.strip_suffix(".amazonaws.com");
+                assert!(service.is_some() && service == called, "{}: its sources", alert.id);
+                let rules = manifest.rules;
+                let known = rules.iter().any(|r| r.subscribes(alert.source, alert.event_name));
+                assert!(known, "{}: no rule subscribes to {}", alert.id, alert.event_name);
             }
         }
     }

@@ -37,6 +37,8 @@ const TRANSACTIONS: Readonly<Record<string, Readonly<Record<string, string>>>> =
 
 /** Condition keys whose value is a parameter. */
 const FROM_PARAMETERS: Readonly<Record<string, string>> = {
+  'ec2:attribute/httpendpoint': 'HttpEndpoint',
+  'ec2:attribute/httptokens': 'HttpTokens',
   'iam:policyarn': 'PolicyArn',
   'sts:externalid': 'ExternalId',
   'sts:rolesessionname': 'RoleSessionName',

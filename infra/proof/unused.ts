@@ -26,4 +26,20 @@ export const REASONS: readonly Reason[] = [
     resource: 'backstop-info',
     why: `the urgency of a finding chooses the topic, and ${responder} finds nothing for information`,
   }))),
+  {
+    role: 'imdsv2/attended',
+    actions: ['sns:Publish'],
+    resource: 'backstop-info',
+    why: 'the urgency of a finding chooses the topic, and what is for information has no step to release',
+  },
+  {
+    role: 'imdsv2/attended',
+    actions: ['ec2:DescribeLaunchTemplateVersions'],
+    why: 'an assessment reads the same in both lanes, and no runbook is about a launch template',
+  },
+  {
+    role: 'imdsv2/attended',
+    actions: ['ec2:ModifyInstanceMetadataOptions'],
+    why: 'what undoes the change may do more than what makes it: the role holds both',
+  },
 ];

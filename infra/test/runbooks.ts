@@ -16,8 +16,8 @@ export const every = manifests().flatMap((manifest) =>
   manifest.runbooks.map((runbook) => ({ manifest, runbook })),
 );
 
-/** The function that the first runbook's scripts invoke. */
-export const FUNCTION = functionName(every[0]!.manifest.responder, 'attended');
+/** The function that the scripts of the runbook of `ssh-access` invoke. */
+export const FUNCTION = functionName('ssh-access', 'attended');
 
 export type Json = Record<string, unknown>;
 

@@ -153,7 +153,7 @@ test('a responder observes until it has been deployed once', () => {
   const modes = (deployed: string) => synthesise({ context: { deployed } })
     .of('AWS::Lambda::Function').map((fn) => fn.Environment.Variables.BACKSTOP_MODE);
   assert.deepEqual(new Set(modes('')), new Set(['observe']), 'who does not say observes');
-  assert.deepEqual(new Set(modes('imdsv2')), new Set(['observe']), 'another one is deployed');
+  assert.deepEqual(new Set(modes('golden-ami')), new Set(['observe']), 'another one is deployed');
   assert.deepEqual(new Set(modes(manifests().map((m) => m.responder).join(','))), new Set([undefined]));
 });
 

@@ -2,6 +2,7 @@
 
 mod actions; // the cases of every action of EC2
 mod broken; // each law catches what it is made to catch
+mod imds; // the canonical scenario of imdsv2
 pub(crate) mod roles; // a role, as the actions of IAM are tried on it
 mod ssh; // the canonical scenario of ssh-access
 

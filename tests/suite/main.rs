@@ -13,6 +13,7 @@ mod cli; // the `backstop` command
 mod commands; // the AWS CLI lines of a step, run as they are printed
 mod engine; // guards, modes, lanes, resumption
 mod generated; // files that are derived from the code
+mod imdsv2; // aws-work-01
 mod journal; // one suite for both stores
 mod laws; // the laws of every action and every responder
 mod metrics; // what is measured, and the lines that CloudWatch reads

@@ -56,6 +56,7 @@ pub(crate) struct Done {
 pub(crate) struct Person {
     pub(crate) scene: Scene,
     function: Deployed,
+    /// Those of the other responders, for as long as somebody asks them.
     _others: Vec<Deployed>,
     /// Has the policy and nothing else; ends with the person.
     folder: PathBuf,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use backstop_core::journal::Journal;
 use backstop_core::words::{Lane, Outcome};
 use backstop_testkit::deploy::{Deployed, Package};
+use backstop_testkit::hosts::Launch;
 use backstop_testkit::machine::POLICY;
 use backstop_testkit::scene::Allow;
 use backstop_testkit::wait::until;
@@ -80,6 +81,40 @@ async fn r2_1a_the_deployed_function_closes_the_port_through_the_bus() {
         .unwrap();
     let principal = revoke.principal.unwrap_or_default();
     assert!(principal.contains("backstop-ssh-access-unattended"), "{principal}");
+}
+
+#[tokio::test]
+async fn r1_1a_the_deployed_function_requires_imdsv2_through_the_bus() {
+    let local = Local::from_env().unwrap();
+    let scene = Scene::bare(local, &Local::fresh_account()).await.unwrap();
+    let function = deploy(&scene, "imdsv2", &[]).await;
+    let instance = scene.host(Launch::STRICT).await.unwrap();
+    let journal = Journal::new(std::sync::Arc::new(backstop_aws::DynamoStore::new(
+        &scene.connection,
+        "backstop-journal",
+    )));
+    crate::imdsv2::remember(&scene, &journal, &instance).await.unwrap();
+    scene.options(&instance, Some("optional"), None).await.unwrap();
+    let event = scene.recorded().options(&instance, &json!({ "HttpTokens": "optional" }));
+    let mark = scene.mark().unwrap();
+    function.put(&[event]).unwrap();
+    until("IMDSv2 to be required", MOST, async || {
+        let host = backstop_actions::ec2::host(&scene.account, &instance).await?;
+        Ok(host.is_some_and(|host| host.options.requires_tokens()).then_some(()))
+    })
+    .await
+    .unwrap();
+    let today = Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    let incident = until("the report", MOST, async || {
+        Ok(journal.day(today).await?.into_iter().find(|h| h.reported))
+    })
+    .await
+    .unwrap();
+    assert_eq!(incident.outcome, Some(Outcome::Contained), "{}", incident.reason);
+    let calls = scene.calls(mark).unwrap();
+    let modify = calls.iter().find(|c| c.operation == "ModifyInstanceMetadataOptions").unwrap();
+    let principal = modify.principal.clone().unwrap_or_default();
+    assert!(principal.contains("backstop-imdsv2-unattended"), "{principal}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use backstop_core::responder::Responder;
 use backstop_testkit::Scene;
 use backstop_testkit::deploy::{DROPPED, Deployed};
 use backstop_testkit::scene::REGION;
+use imdsv2::Imdsv2;
 use revoke_sessions::RevokeSessions;
 use serde_json::{Value, json};
 use ssh_access::SshAccess;
@@ -17,7 +18,7 @@ use crate::process::{deploy, deployed};
 
 /// The manifests of all responders.
 fn manifests() -> Vec<&'static Manifest> {
-    let all = vec![RevokeSessions.manifest(), SshAccess.manifest()];
+    let all = vec![Imdsv2.manifest(), RevokeSessions.manifest(), SshAccess.manifest()];
     let mut names: Vec<String> = std::fs::read_dir(functions())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -196,7 +197,12 @@ fn near_misses(wired: &Wired, name: &str, event: &Value) {
             e["detail"]["eventName"] = json!(sibling);
         }),
     ];
+    // What a service emits itself is no call: it has no name and cannot fail.
+    let native = event["detail"]["eventName"].is_null();
     for (what, change) in changes {
+        if native && (what == "a failed call" || what == "a sibling") {
+            continue;
+        }
         let mut other = event.clone();
         change(&mut other);
         for region in [REGION, "us-east-1"] {

@@ -7,9 +7,10 @@ use backstop_core::event::{Incidents, Operator};
 use backstop_core::words::Outcome;
 
 use super::{incident_id, look, print, responder_of};
+use crate::ask::tell;
 use crate::catalogue;
 use crate::exit::{Exit, Failure};
-use crate::reach::{Desk, Way};
+use crate::reach::{Desk, Unanswered, Way};
 use crate::render::{self, Format};
 
 #[derive(Debug, clap::Args)]
@@ -67,9 +68,26 @@ pub(crate) async fn list(args: &Args) -> Result<Exit, Failure> {
         since: args.since.clone(),
     });
     let desk = Desk::open(&args.way).await?;
-    let mut found = Vec::new();
-    for name in names {
-        found.extend(desk.ask(name, &order).await?.incidents);
+    let (mut found, mut missing) = (Vec::new(), None);
+    let mut asked = 0;
+    for name in &names {
+        match desk.ask(name, &order).await {
+            Ok(reply) => {
+                found.extend(reply.incidents);
+                asked += 1;
+            }
+            // Not every responder need be deployed; that none is, is another matter.
+            Err(Unanswered::Unreached(error)) if error.is_missing() => {
+                if names.len() > 1 {
+                    tell(&format!("left out: {error}"));
+                }
+                missing.get_or_insert(error);
+            }
+            Err(unanswered) => return Err(unanswered.into()),
+        }
+    }
+    if let Some(error) = missing.filter(|_| asked == 0) {
+        return Err(Unanswered::Unreached(error).into());
     }
     let mut out = std::io::stdout().lock();
     write!(out, "{}", render::incidents(&found, &look(args.format, &out)))?;

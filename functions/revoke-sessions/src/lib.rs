@@ -131,6 +131,7 @@ impl Responder<Account> for RevokeSessions {
         account: &Account,
         memory: &Memory,
     ) -> Result<Assessment<Account>> {
-        assess::assess(candidate, account, memory).await
+        // Boxed, because the future of so many reads is large.
+        Box::pin(assess::assess(candidate, account, memory)).await
     }
 }

@@ -32,6 +32,7 @@ pub const MANIFEST: Manifest = Manifest {
     ],
     // A person starts it: an event that could, could stop whoever uses the role.
     signals: &[],
+    alerts: &[],
     thresholds: &[],
     responses: &[Response {
         id: "SR-1",

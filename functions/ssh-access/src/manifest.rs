@@ -35,6 +35,7 @@ pub const MANIFEST: Manifest = Manifest {
         Signal { id: "X2.1", title: "a security group rule that admits SSH is authorised" },
         Signal { id: "X2.2", title: "a security group rule is changed into one that admits SSH" },
     ],
+    alerts: &[],
     thresholds: &[Threshold {
         id: "T2.1",
         urgency: Urgency::Page,

@@ -6,9 +6,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { manifests } from '../../lib/manifest.ts';
 
 const ENDPOINT = process.env['BACKSTOP_LOCAL_AWS'] ?? '';
 if (new URL(ENDPOINT).hostname !== '127.0.0.1') throw new Error('BACKSTOP_LOCAL_AWS is not on loopback');
@@ -21,8 +22,7 @@ const FUNCTION = 'backstop-ssh-access-unattended';
 const infra = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'backstop-deploy-'));
 after(() => rmSync(folder, { recursive: true }));
-mkdirSync(join(folder, 'ssh-access'));
-const policy = join(folder, 'ssh-access/backstop.toml');
+const policy = join(folder, 'backstop.toml');
 writeFileSync(policy, `mode = "enforce"
 [scope]
 accounts = ["${ACCOUNT}"]
@@ -31,7 +31,12 @@ home_region = "${HOME}"
 [scope.production]
 everything = true
 `);
-copyFileSync(binary, join(folder, 'ssh-access/bootstrap'));
+// Every responder is packed; each binary lies beside the one that is named.
+for (const { responder } of manifests()) {
+  mkdirSync(join(folder, responder));
+  copyFileSync(policy, join(folder, responder, 'backstop.toml'));
+  copyFileSync(join(dirname(binary), responder), join(folder, responder, 'bootstrap'));
+}
 
 function run(command: string, ...args: string[]): { code: number | null; said: string } {
   const done = spawnSync(command, args, {

@@ -19,6 +19,7 @@ use toml::de::DeTable;
 
 pub use exemption::Exemption;
 pub use guards::Guards;
+pub use imdsv2::{AllowedTemplate, ContainerHost, HopLimit, Imdsv2};
 pub use inventory::Inventory;
 pub use mistakes::{Mistake, Mistakes};
 pub use notify::Notify;
@@ -34,6 +35,7 @@ use table::{Notes, Table};
 
 mod exemption;
 mod guards;
+mod imdsv2;
 mod inventory;
 mod mistakes;
 mod notify;
@@ -92,6 +94,9 @@ pub struct Config {
     /// Resources that are left alone until a date.
     #[serde(default, rename = "exemption")]
     pub exemptions: Vec<Exemption>,
+    /// The policy of `imdsv2`.
+    #[serde(default)]
+    pub imdsv2: Imdsv2,
     /// The policy of `ssh-access`.
     #[serde(default)]
     pub ssh_access: SshAccess,
@@ -162,6 +167,7 @@ impl Config {
             principals: Principals::read(t.table("principals")),
             guards: Guards::read(t.table("guards")),
             exemptions: t.tables("exemption", |t| Exemption::read(t, &mut ids, now)),
+            imdsv2: Imdsv2::read(t.table("imdsv2")),
             ssh_access: SshAccess::read(t.table("ssh-access")),
             inventory: Inventory::read(t.table("inventory")),
             revoke_sessions: RevokeSessions::read(t.table("revoke-sessions")),

@@ -17,6 +17,10 @@ pub enum Shape {
     Instance,
     /// `pl-` and hexadecimal digits.
     PrefixList,
+    /// `lt-` and hexadecimal digits.
+    LaunchTemplate,
+    /// A name that AWS lets people choose, of the characters that need no escape anywhere.
+    Name,
     /// 12 digits.
     Account,
     /// Such as `eu-west-1` or `us-gov-west-1`.
@@ -53,6 +57,11 @@ impl Shape {
             Self::SecurityGroupRule => hex_id(text, "sgr-"),
             Self::Instance => hex_id(text, "i-"),
             Self::PrefixList => hex_id(text, "pl-"),
+            Self::LaunchTemplate => hex_id(text, "lt-"),
+            Self::Name => {
+                (1..=255).contains(&text.len())
+                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_/-".contains(&b))
+            }
             Self::Account => text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()),
             Self::Region => {
                 let parts: Vec<&str> = text.split('-').collect();
@@ -81,6 +90,8 @@ impl Shape {
             Self::SecurityGroupRule => "a security group rule id (`sgr-` and hexadecimal digits)",
             Self::Instance => "an instance id (`i-` and hexadecimal digits)",
             Self::PrefixList => "a prefix list id (`pl-` and hexadecimal digits)",
+            Self::LaunchTemplate => "a launch template id (`lt-` and hexadecimal digits)",
+            Self::Name => "a name (letters, digits and `+=,.@_/-`)",
             Self::Account => "an account id (12 digits)",
             Self::Region => "a Region (such as `eu-west-1`)",
             Self::Incident => "an incident id (as an `incidents` order lists them)",
@@ -95,6 +106,8 @@ impl Shape {
             Self::SecurityGroupRule => "^sgr-[0-9a-f]{4,32}$",
             Self::Instance => "^i-[0-9a-f]{4,32}$",
             Self::PrefixList => "^pl-[0-9a-f]{4,32}$",
+            Self::LaunchTemplate => "^lt-[0-9a-f]{4,32}$",
+            Self::Name => "^[A-Za-z0-9+=,.@_/-]{1,255}$",
             Self::Account => "^[0-9]{12}$",
             Self::Region => "^[a-z0-9]+(-[a-z0-9]+){1,3}-[0-9]{1,3}$",
             Self::Incident => "^[a-z0-9-]{1,100}$",
@@ -186,6 +199,12 @@ mod tests {
             (Shape::SecurityGroupRule, "sgr-0a11552a7d225f5c7", true),
             (Shape::Instance, "i-12345678", true),
             (Shape::Instance, "mi-12345678", false),
+            (Shape::LaunchTemplate, "lt-0123456789abcdef0", true),
+            (Shape::LaunchTemplate, "lt-01234567;", false),
+            (Shape::Name, "securityhub-ec2-imdsv2-check-1a2b", true),
+            (Shape::Name, "", false),
+            (Shape::Name, "a b", false),
+            (Shape::Name, "a`b", false),
             (Shape::Account, "111111111111", true),
             (Shape::Account, "11111111111", false),
             (Shape::Account, "١١١١١١١١١١١١", false),

@@ -4,6 +4,7 @@
 //! No AWS SDK, no environment, no clock of its own: `C`, an opaque context, reaches AWS.
 
 pub mod action;
+pub mod alert;
 pub mod assessment;
 pub mod candidate;
 pub mod clock;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::alert::Alert;
 use crate::words::{Class, Severity, Urgency};
 
 /// Everything about one responder that its rules, roles, documents and catalogue follow from.
@@ -21,6 +22,8 @@ pub struct Manifest {
     pub compliance: &'static [Compliance],
     /// What it detects: S ids of the source and X ids that the source forgot.
     pub signals: &'static [Signal],
+    /// Calls that are told and left to a person. A rule must subscribe to each.
+    pub alerts: &'static [Alert],
     /// The thresholds it decides by.
     pub thresholds: &'static [Threshold],
     /// The responses it takes or prepares.
@@ -140,6 +143,9 @@ pub struct Rule {
     pub scope: RuleScope,
 }
 
+/// The detail type of the calls that CloudTrail records.
+const API_CALL: &str = "AWS API Call via CloudTrail";
+
 impl Rule {
     /// A rule for successful write calls, in every Region.
     pub const fn api_calls(
@@ -150,12 +156,37 @@ impl Rule {
         Self {
             name,
             source,
-            detail_type: "AWS API Call via CloudTrail",
+            detail_type: API_CALL,
             event_names,
             event_name_prefixes: &[],
             state: RuleState::Enabled,
             scope: RuleScope::Regional,
         }
+    }
+
+    /// A rule for the events that a service emits itself, in every Region.
+    pub const fn native(
+        name: &'static str,
+        source: &'static str,
+        detail_type: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            source,
+            detail_type,
+            event_names: &[],
+            event_name_prefixes: &[],
+            state: RuleState::Enabled,
+            scope: RuleScope::Regional,
+        }
+    }
+
+    /// Whether it matches every successful call of that name of the source.
+    pub fn subscribes(&self, source: &str, event_name: &str) -> bool {
+        self.source == source
+            && self.detail_type == API_CALL
+            && (self.event_names.contains(&event_name)
+                || self.event_name_prefixes.iter().any(|prefix| event_name.starts_with(prefix)))
     }
 
     /// The event pattern. Failed and dry-run calls changed nothing and are not matched (spec §1.1

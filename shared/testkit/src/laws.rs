@@ -11,7 +11,7 @@ pub mod thing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-pub use thing::{Group, Seen, Thing};
+pub use thing::{Defaults, Group, Host, Seen, Thing};
 
 /// Declares the laws with the sentence that each is.
 macro_rules! laws {

@@ -6,6 +6,7 @@ pub mod aws_cli;
 pub mod cargo_lambda;
 pub mod conformance;
 pub mod faults;
+pub mod hosts;
 pub mod laws;
 pub mod local;
 pub mod machine;

@@ -1,6 +1,8 @@
 //! Events in the shape of the real ones, for what a scene really holds.
 
-use aws_sdk_ec2::types::{Instance, SecurityGroupRule};
+use aws_sdk_ec2::types::{
+    HttpTokensState, Instance, InstanceMetadataEndpointState, SecurityGroupRule,
+};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -213,6 +215,17 @@ impl Recorded {
                 });
                 if let (Some(key), Some(object)) = (instance.key_name(), item.as_object_mut()) {
                     object.insert("keyName".to_owned(), json!(key));
+                }
+                if let (Some(options), Some(object)) =
+                    (instance.metadata_options(), item.as_object_mut())
+                {
+                    let told = json!({
+                        "state": "pending",
+                        "httpTokens": options.http_tokens().map(HttpTokensState::as_str),
+                        "httpPutResponseHopLimit": options.http_put_response_hop_limit(),
+                        "httpEndpoint": options.http_endpoint().map(InstanceMetadataEndpointState::as_str),
+                    });
+                    object.insert("metadataOptions".to_owned(), told);
                 }
                 item
             })

@@ -117,6 +117,24 @@ class Metadata(Ec2):
         self.assertNotIn("HttpTokens", self.ec2.get_instance_metadata_defaults()["AccountLevel"])
 
 
+    def test_launches_without_tokens_may_be_refused_by_default(self):
+        self.ec2.modify_instance_metadata_defaults(HttpTokens="required", HttpTokensEnforced="enabled")
+        self.ec2.modify_instance_metadata_defaults(HttpTokens="optional")
+        level = self.ec2.get_instance_metadata_defaults()["AccountLevel"]
+        self.assertEqual(("optional", "enabled"), (level["HttpTokens"], level["HttpTokensEnforced"]))
+        self.ec2.modify_instance_metadata_defaults(HttpTokensEnforced="no-preference")
+        self.assertNotIn("HttpTokensEnforced", self.ec2.get_instance_metadata_defaults()["AccountLevel"])
+
+    def test_a_managed_instance_is_changed_by_nobody_else(self):
+        [made] = self.launch(Operator={"Principal": "eks.amazonaws.com"})
+        shown = self.instances()[0]["Operator"]
+        self.assertEqual((True, "eks.amazonaws.com"), (shown["Managed"], shown["Principal"]))
+        self.refused("OperationNotPermitted", self.ec2.modify_instance_metadata_options,
+                     InstanceId=made["InstanceId"], HttpTokens="required")
+        [plain] = self.launch()
+        self.ec2.modify_instance_metadata_options(InstanceId=plain["InstanceId"], HttpTokens="required")
+
+
 class Interfaces(Ec2):
     def test_groups_of_an_instance_are_those_of_its_primary_interface(self):
         before, quarantine, third = self.group("a"), self.group("b"), self.group("c")

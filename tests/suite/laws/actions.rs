@@ -3,16 +3,20 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
-use backstop_actions::ec2::{Authorize, Modify, Revoke, rules_of};
+use backstop_actions::ec2::{
+    Authorize, Modify, ModifyMetadataDefaults, ModifyMetadataOptions, Revoke, rules_of,
+};
 use backstop_actions::iam::RevokeSessions;
 use backstop_aws::Account;
 use backstop_core::action::Action;
 use backstop_core::net::PortRange;
 use backstop_core::responder::Responder;
 use backstop_testkit::Scene;
+use backstop_testkit::hosts::Launch;
 use backstop_testkit::laws::action::{self, Case, Fresh};
-use backstop_testkit::laws::{Broken, Group, Tally};
+use backstop_testkit::laws::{Broken, Defaults, Group, Host, Tally};
 use backstop_testkit::scene::{Allow, REGION};
+use imdsv2::Imdsv2;
 use ssh_access::SshAccess;
 
 use super::roles::{CONSOLE, FOREIGN, Holder, OLDER};
@@ -162,6 +166,73 @@ fn modifies() -> Vec<Case<Modify>> {
     ]
 }
 
+/// A case of the options of an instance.
+fn options(
+    name: &str,
+    launch: Launch<'static>,
+    require_tokens: bool,
+    hop_limit: Option<i32>,
+) -> Case<ModifyMetadataOptions> {
+    Case::new(name, move |scene, others| {
+        Box::pin(async move {
+            let host = Host::new(scene, others, launch).await?;
+            let action = ModifyMetadataOptions {
+                account: scene.id().to_owned(),
+                region: REGION.to_owned(),
+                instance_id: host.id.clone(),
+                require_tokens,
+                hop_limit,
+            };
+            Ok(Fresh { action, thing: Box::new(host) })
+        })
+    })
+}
+
+fn of_options() -> Vec<Case<ModifyMetadataOptions>> {
+    let far = Launch { hops: 3, ..Launch::OPEN };
+    vec![
+        options("tokens", Launch::OPEN, true, None),
+        options("tokens and hop limit", far, true, Some(1)),
+        options("hop limit", Launch { hops: 64, ..Launch::STRICT }, false, Some(2)),
+        options("tokens, a hop limit that stays", far, true, None),
+    ]
+}
+
+/// A case of the defaults of the account: set as they are said to be, whatever came before.
+fn defaults(
+    name: &str,
+    tokens: &'static str,
+    enforced: &'static str,
+    enforce: bool,
+) -> Case<ModifyMetadataDefaults> {
+    Case::new(name, move |scene, _| {
+        Box::pin(async move {
+            let ec2 = scene.account.ec2();
+            ec2.modify_instance_metadata_defaults()
+                .http_tokens(tokens.into())
+                .http_tokens_enforced(enforced.into())
+                .http_put_response_hop_limit(2)
+                .send()
+                .await?;
+            let action = ModifyMetadataDefaults {
+                account: scene.id().to_owned(),
+                region: REGION.to_owned(),
+                enforce,
+            };
+            Ok(Fresh { action, thing: Box::new(Defaults) })
+        })
+    })
+}
+
+fn of_defaults() -> Vec<Case<ModifyMetadataDefaults>> {
+    vec![
+        defaults("optional", "optional", "disabled", true),
+        defaults("no preference", "no-preference", "no-preference", false),
+        defaults("enforced stays", "optional", "enabled", false),
+        defaults("only enforced", "required", "disabled", true),
+    ]
+}
+
 /// Every law on an action: what needs no fault on every case, behind a page of others on the first,
 /// every fault and every crash on the first two.
 async fn all<A: Action<Account>>(
@@ -187,6 +258,8 @@ const WITH_CASES: &[&str] = &[
     <Revoke as Action<Account>>::NAME,
     <Modify as Action<Account>>::NAME,
     <Authorize as Action<Account>>::NAME,
+    <ModifyMetadataOptions as Action<Account>>::NAME,
+    <ModifyMetadataDefaults as Action<Account>>::NAME,
     <RevokeSessions as Action<Account>>::NAME,
 ];
 
@@ -209,6 +282,20 @@ async fn authorize_obeys_every_law() {
     let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
     let kept = all(&scene, &authorizes(), &mut tally).await;
     super::verdict("ec2.security-group-rule.authorize/1", kept, &tally);
+}
+
+#[tokio::test]
+async fn metadata_options_obey_every_law() {
+    let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
+    let kept = all(&scene, &of_options(), &mut tally).await;
+    super::verdict("ec2.instance-metadata-options.modify/1", kept, &tally);
+}
+
+#[tokio::test]
+async fn metadata_defaults_obey_every_law() {
+    let (scene, mut tally) = (Scene::new().await.unwrap(), Tally::default());
+    let kept = all(&scene, &of_defaults(), &mut tally).await;
+    super::verdict("ec2.instance-metadata-defaults.modify/1", kept, &tally);
 }
 
 /// A case of revoke-sessions: a role with a policy of that name already, or without.
@@ -246,7 +333,8 @@ async fn revoke_sessions_obeys_every_law() {
 
 #[test]
 fn every_action_of_every_responder_has_cases() {
-    let responders: &[&dyn Responder<Account>] = &[&revoke_sessions::RevokeSessions, &SshAccess];
+    let responders: &[&dyn Responder<Account>] =
+        &[&Imdsv2, &revoke_sessions::RevokeSessions, &SshAccess];
     let used: BTreeSet<&str> =
         responders.iter().flat_map(|r| r.actions()).map(|kind| kind.name).collect();
     let tried: BTreeSet<&str> = WITH_CASES.iter().copied().collect();

@@ -78,6 +78,9 @@ async fn what_failed_is_looked_at_and_left_where_it_is() {
             "backstop-ssh-access-unattended-dlq",
             "backstop-ssh-access-attended-dlq",
             "backstop-ssh-access-rules-dlq",
+            "backstop-imdsv2-unattended-dlq",
+            "backstop-imdsv2-attended-dlq",
+            "backstop-imdsv2-rules-dlq",
             "backstop-revoke-sessions-unattended-dlq",
             "backstop-revoke-sessions-attended-dlq",
             "backstop-revoke-sessions-rules-dlq",
@@ -336,9 +339,10 @@ async fn what_is_not_shown_is_counted() {
 
 #[tokio::test]
 async fn a_queue_that_refuses_hides_no_other() {
+    /// The first that is asked.
+    const FIRST: &str = "backstop-ssh-access-unattended-dlq";
     let person = Person::on_call().await;
     person.fails_about("web").await;
-    // The second: the attended lane's.
     let denied = |operation| {
         person.refuses(("sqs", operation), 1, 403, "AccessDeniedException");
     };
@@ -346,14 +350,14 @@ async fn a_queue_that_refuses_hides_no_other() {
     let listed = person.types("backstop dlq list");
     assert_eq!(listed.code, 3, "{listed:?}");
     let line = |name: &str| listed.out.lines().find(|line| line.starts_with(name)).unwrap();
-    assert!(line(QUEUE).contains("`sqs:GetQueueAttributes`: access denied"), "{}", listed.out);
+    assert!(line(FIRST).contains("`sqs:GetQueueAttributes`: access denied"), "{}", listed.out);
     assert!(line(SHARED).ends_with('0'), "{}", listed.out);
-    assert!(listed.err.contains("error: 1 of 7 queues did not answer"), "{}", listed.err);
+    assert!(listed.err.contains("error: 1 of 10 queues did not answer"), "{}", listed.err);
     assert!(listed.err.contains("hint: the managed policy `backstop-redriver`"), "{}", listed.err);
     denied("GetQueueAttributes");
     let rows = person.reads("backstop dlq list");
     let rows = rows.as_array().unwrap();
-    assert!(rows.iter().find(|r| r["queue"] == QUEUE).unwrap()["error"].is_string(), "{rows:?}");
+    assert!(rows.iter().find(|r| r["queue"] == FIRST).unwrap()["error"].is_string(), "{rows:?}");
     assert_eq!(rows.iter().filter(|row| row.get("error").is_some()).count(), 1, "{rows:?}");
 
     denied("GetQueueUrl");
@@ -365,7 +369,7 @@ async fn a_queue_that_refuses_hides_no_other() {
     let rows = person.reads("backstop dlq show");
     let rows = rows.as_array().unwrap();
     assert_eq!(rows.len(), 2, "{rows:?}");
-    assert!(rows[0]["queue"] == QUEUE && rows[0]["error"].is_string(), "{rows:?}");
+    assert!(rows[0]["queue"] == FIRST && rows[0]["error"].is_string(), "{rows:?}");
     assert!(rows[1]["queue"] == SHARED && rows[1]["message"].is_string(), "{rows:?}");
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Person;
 use backstop_core::words::Lane;
+use backstop_testkit::hosts::Launch;
 use backstop_testkit::scene::Allow;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -44,11 +45,13 @@ async fn every_example_does_what_its_help_says() {
     sqs.json("AmazonSQS.SendMessage", &message).unwrap();
 
     crate::revoke_sessions::role(&person.scene, "web-server").await.unwrap();
+    let instance = person.scene.host(Launch::OPEN).await.unwrap();
 
     let expected = [
         ("controls", 0),
         ("explain", 1),
         ("run ssh-access.revoke-ingress", 1),
+        ("run imdsv2.require-tokens", 1),
         ("run revoke-sessions.revoke", 1),
         ("incidents", 0),
         ("show", 0),
@@ -72,6 +75,7 @@ async fn every_example_does_what_its_help_says() {
         let incident = if verb == "undo" { &applied } else { &held };
         let line = example
             .replace("sg-0123456789abcdef0", &open)
+            .replace("i-0123456789abcdef0", &instance)
             .replace("ssh-access-20261123-aaaaaaaaaaaa", incident);
         let done = person.types(&line);
         println!("{} $ {example}", done.code);

@@ -112,7 +112,7 @@ const BAD: &[(&str, &str, i32, &str)] = &[
     ("a malformed incident id", "backstop approve 'i#1; reboot'", 2, "it is not an incident id"),
     (
         "an incident of no responder",
-        "backstop show imdsv2-20261123-aaaaaaaaaaaa",
+        "backstop show nobody-20261123-aaaaaaaaaaaa",
         2,
         "belongs to no responder\nhint: ",
     ),
@@ -155,9 +155,9 @@ const BAD: &[(&str, &str, i32, &str)] = &[
     ("a time that is none", "backstop incidents --since soon", 2, "is no time\nhint"),
     (
         "an unknown responder",
-        "backstop incidents --responder imdsv2",
+        "backstop incidents --responder nobody",
         2,
-        "there is no responder `imdsv2`\nhint: ",
+        "there is no responder `nobody`\nhint: ",
     ),
     ("an unknown queue", "backstop dlq show orders", 2, "`orders`\nhint: the queues"),
     (

@@ -57,7 +57,7 @@ pub struct Launched {
     pub windows: bool,
 }
 
-fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
+pub(super) fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
     tags.unwrap_or_default()
         .into_iter()
         .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
@@ -148,28 +148,36 @@ pub enum Which<'a> {
 /// # Errors
 /// The class of EC2's refusal.
 pub async fn instances(account: &Account, which: Which<'_>) -> Result<Vec<Launched>> {
+    Ok(described(account, Some(which)).await?.into_iter().filter_map(launched).collect())
+}
+
+/// The instances as EC2 describes them, over all pages; all of the account in the Region if it is
+/// not said which.
+pub(super) async fn described(
+    account: &Account,
+    which: Option<Which<'_>>,
+) -> Result<Vec<Instance>> {
     // A filter, not ids: one id that is gone would make EC2 refuse the whole call.
-    let filter = match which {
+    let filter = which.map(|which| match which {
         Which::Ids(ids) => {
             Filter::builder().name("instance-id").set_values(Some(ids.to_vec())).build()
         }
         Which::ClientToken(token) => Filter::builder().name("client-token").values(token).build(),
-    };
+    });
     let mut found = Vec::new();
     let mut next = None;
     loop {
         let page = account
             .ec2()
             .describe_instances()
-            .filters(filter.clone())
+            .set_filters(filter.clone().map(|filter| vec![filter]))
             .max_results(1000) // EC2's maximum
             .set_next_token(next)
             .send()
             .await
             .classed("ec2:DescribeInstances")?;
         for reservation in page.reservations.unwrap_or_default() {
-            found
-                .extend(reservation.instances.unwrap_or_default().into_iter().filter_map(launched));
+            found.extend(reservation.instances.unwrap_or_default());
         }
         next = page.next_token.filter(|token| !token.is_empty());
         if next.is_none() {

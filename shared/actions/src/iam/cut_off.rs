@@ -14,7 +14,7 @@ pub struct CutOff {
     version: Option<Value>,
     /// Those that are not a cut-off: somebody else's. They stay, for one may be a deny.
     others: Vec<Value>,
-    cut_off: Option<Timestamp>,
+    time: Option<Timestamp>,
 }
 
 /// What is denied is everything, everywhere.
@@ -57,14 +57,18 @@ fn cut_off(statement: &Value) -> Option<Timestamp> {
     let times = match value {
         // Any of them is enough, so the latest counts.
         Value::Array(all) => all.iter().map(time).collect::<Option<Vec<_>>>()?,
-        one => vec![time(one)?],
+        one @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Object(_)) => vec![time(one)?],
     };
     times.into_iter().max().filter(|_| denies_all)
 }
 
 impl CutOff {
     /// No policy yet.
-    pub const NONE: Self = Self { version: None, others: Vec::new(), cut_off: None };
+    pub const NONE: Self = Self { version: None, others: Vec::new(), time: None };
 
     /// Reads a document.
     ///
@@ -86,12 +90,12 @@ impl CutOff {
         let version = object.remove("Version");
         let latest = statements.iter().filter_map(cut_off).max();
         let others = statements.into_iter().filter(|s| cut_off(s).is_none()).collect();
-        Ok(Self { version, others, cut_off: latest })
+        Ok(Self { version, others, time: latest })
     }
 
     /// Until when sessions must have been issued to be denied everything, if it says so.
     pub fn time(&self) -> Option<Timestamp> {
-        self.cut_off
+        self.time
     }
 
     /// How many statements it has that are not the cut-off.

@@ -153,6 +153,33 @@ pub(super) fn role(text: &str) -> Result<String, Wrong> {
     }
 }
 
+/// The ARN of an instance profile, in full.
+pub(super) fn instance_profile(text: &str) -> Result<String, Wrong> {
+    let profile = arn(text).filter(|arn| {
+        let name = arn.resource.strip_prefix("instance-profile/");
+        arn.service == "iam" && name.is_some_and(|name| !name.is_empty() && !name.contains('*'))
+    });
+    if profile.is_some() {
+        Ok(text.to_owned())
+    } else {
+        Err(is_not(
+            text,
+            "the ARN of an instance profile",
+            "write `arn:aws:iam::111122223333:instance-profile/name`, in full",
+        ))
+    }
+}
+
+/// The number of a version, as text.
+pub(super) fn version(text: &str) -> Result<String, Wrong> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    if digits && !text.is_empty() && !text.starts_with('0') {
+        Ok(text.to_owned())
+    } else {
+        Err(is_not(text, "the number of a version", "write it as \"3\": no `$Latest`"))
+    }
+}
+
 /// One of the suite's responders.
 pub(super) fn responder(text: &str) -> Result<String, Wrong> {
     if RESPONDERS.contains(&text) {

@@ -220,7 +220,7 @@ fn config_shipped_file_says_every_default_and_bound() {
         let (min, max) = (i128::from(min), i128::from(max));
         assert_eq!([min - 1, min, max, max + 1].map(fine), [false, true, true, false], "{path}");
     }
-    assert_eq!(bounds, 10);
+    assert_eq!(bounds, 13);
 }
 
 #[test]
@@ -229,6 +229,7 @@ fn config_local_file_enforces_in_the_whole_account() {
     assert!(RESPONDERS.iter().all(|responder| local.mode(responder) == Mode::Enforce));
     assert!(local.in_scope("111111111111", "us-east-1"));
     assert!(local.is_production("111111111111", None, &BTreeMap::new()));
+    assert_eq!(local.imdsv2, Imdsv2::default());
     assert_eq!(local.ssh_access, SshAccess::default());
     assert_eq!(local.principals, Principals::default());
     assert!(local.exemptions.is_empty());
@@ -698,6 +699,45 @@ const MISTAKES: &[(&str, Said)] = &[
             (
                 "line 3: ssh-access.ssm_baseline_roles[0]: `app` is not the ARN of a role",
                 "write `arn:aws:iam::111122223333:role/name`, in full",
+            ),
+        ],
+    ),
+    (
+        "[imdsv2]\nconfig_rules = [\"a b\"]\n[imdsv2.hop_limit]\nothers = 65\n\
+         [[imdsv2.hop_limit.host]]\n[[imdsv2.hop_limit.host]]\ninstance_profile = \"ecs\"",
+        &[
+            (
+                "line 2: imdsv2.config_rules[0]: `a b` is not a name (letters, digits and \
+                 `+=,.@_/-`)",
+                "copy it from the console or the AWS CLI",
+            ),
+            (
+                "line 4: imdsv2.hop_limit.others: `65` is out of bounds",
+                "it lies between 1 and 64; the default is 1",
+            ),
+            (
+                "line 5: imdsv2.hop_limit.host[0]: it names no host",
+                "give `instance_profile`, `auto_scaling_group` or `launch_template`",
+            ),
+            (
+                "line 7: imdsv2.hop_limit.host[1].instance_profile: `ecs` is not the ARN of an \
+                 instance profile",
+                "write `arn:aws:iam::111122223333:instance-profile/name`, in full",
+            ),
+        ],
+    ),
+    (
+        "[[imdsv2.launch_template]]\nid = \"lt-0abc\"\nversions = [\"$Latest\"]\n\
+         [[imdsv2.launch_template]]\nid = \"lt-0abc\"",
+        &[
+            (
+                "line 3: imdsv2.launch_template[0].versions[0]: `$Latest` is not the number of a \
+                 version",
+                "write it as \"3\": no `$Latest`",
+            ),
+            (
+                "line 4: imdsv2.launch_template[1].versions: it names no version",
+                "list the numbers, each in quotes",
             ),
         ],
     ),

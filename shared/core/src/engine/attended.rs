@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::event;
 use crate::ident::Shape;
 use crate::incident::{Change, Header};
-use crate::journal::{Hand, Limits};
+use crate::journal::{Hand, Limits, Refusal};
 use crate::plan::{self, StepRecord};
 use crate::report::{Evidence, Reply};
 use crate::words::{Outcome, StepStatus};
@@ -343,7 +343,10 @@ impl<C: Send + Sync + 'static> Engine<C> {
             undoable.contains(&later.n)
                 && later.n > n
                 && later.resource == record.resource
-                && record.after.as_ref().is_some_and(|a| !a.is_null() && *a == later.before)
+                && later.action == record.action
+                && record.after.as_ref().is_some_and(|after| {
+                    !after.is_null() && action.same(after, &later.before).unwrap_or(false)
+                })
         });
         if builds_on_it { Ok(()) } else { unchanged(record, action.as_ref(), state, undo) }
     }
@@ -355,34 +358,43 @@ impl<C: Send + Sync + 'static> Engine<C> {
         undo: &event::Undo,
         context: &C,
     ) -> Result<()> {
+        /// How often it is looked at again because others worked on the resource in between.
+        const ROUNDS: usize = 4;
         let record = hand.step(n)?.clone();
         let action = read_back(self.responder.actions(), &record.action, &record.arguments)?;
-        let state = action.observe(context).await?;
-        if is_undone(&record, action.as_ref(), &state)? {
-            // It was taken back, only the answer or its end was lost.
-            return self.note_undone(hand, n, undo).await;
-        }
-        self.safe_to_undo(n, action.undo_from(&state)?)?;
-        unchanged(&record, action.as_ref(), state, undo)?;
-        let change = Change::StepUndoing {
-            step: n,
-            by: undo.requested_by.clone(),
-            reason: undo.reason.clone(),
-        };
-        // Open again: if this stops half-way, the sweep finds it and tells people.
-        open_again(hand.header_mut());
-        // Nobody remediates the resource while it is being restored.
-        let mut fights = self.journal.fights(&record.resource).await?;
-        let (limits, now) = (Limits::NONE, self.clock.now());
-        let mut breaker = Default::default();
-        if let Err(refusal) = hand
-            .write_ahead(change, &record.resource, &mut fights, &mut breaker, &limits, now)
-            .await?
-        {
-            return Err(Error::transient(format!(
-                "another incident works on `{}` ({refusal:?})",
-                record.resource
-            )));
+        for round in 0.. {
+            let state = action.observe(context).await?;
+            if is_undone(&record, action.as_ref(), &state)? {
+                // It was taken back, only the answer or its end was lost.
+                return self.note_undone(hand, n, undo).await;
+            }
+            self.safe_to_undo(n, action.undo_from(&state)?)?;
+            unchanged(&record, action.as_ref(), state, undo)?;
+            let change = Change::StepUndoing {
+                step: n,
+                by: undo.requested_by.clone(),
+                reason: undo.reason.clone(),
+            };
+            // Open again: if this stops half-way, the sweep finds it and tells people.
+            open_again(hand.header_mut());
+            // Nobody remediates the resource while it is being restored.
+            let mut fights = self.journal.fights(&record.resource).await?;
+            let (limits, now) = (Limits::NONE, self.clock.now());
+            let mut breaker = Default::default();
+            match hand
+                .write_ahead(change, &record.resource, &mut fights, &mut breaker, &limits, now)
+                .await?
+            {
+                Ok(()) => break,
+                Err(Refusal::Changed) if round < ROUNDS => {}
+                Err(refusal) => {
+                    return Err(Error::transient(format!(
+                        "another incident works on `{}` ({refusal:?})",
+                        record.resource
+                    ))
+                    .hint("repeat it in a minute"));
+                }
+            }
         }
         let undone = match action.undo(context, &record.before).await {
             Ok(restored) => self

@@ -25,6 +25,9 @@ const LOOKS: [Duration; 6] = [
     Duration::from_secs(4),
 ];
 
+/// How often a step is looked at again because others worked on its resource in between.
+const ROUNDS: usize = 4;
+
 /// Each pause with a look before it, and one look after the last.
 fn looks() -> impl Iterator<Item = Option<Duration>> {
     LOOKS.into_iter().map(Some).chain([None])
@@ -170,38 +173,48 @@ impl<C: Send + Sync + 'static> Engine<C> {
         // that has waited does, for somebody may have put the resource right, or changed it.
         // Only the unattended lane is in such a hurry.
         let age = self.clock.now().duration_since(hand.header().claimed_at);
-        let fresh = record.status == StepStatus::Planned
+        let mut fresh = record.status == StepStatus::Planned
             && self.lane == Lane::Unattended
             && !hand.was_resumed()
             && age < FRESH;
-        if !fresh {
-            let action = action.as_ref();
-            if !self.look_again(hand, n, asked, held, action, context, invocation).await? {
-                return Ok(Progress::Next);
+        for round in 0.. {
+            if !fresh {
+                let action = action.as_ref();
+                if !self.look_again(hand, n, asked, held, action, context, invocation).await? {
+                    return Ok(Progress::Next);
+                }
             }
-        }
-        let change = Change::StepApplying { step: n };
-        let now = self.clock.now();
-        let limits = self.limits(counters.fleet);
-        let breaker = &mut counters.breaker;
-        // The lock is that of what the step changes, which need not be what the incident is about.
-        let admitted = if record.resource == hand.header().candidate.resource {
-            let fights = &mut counters.fights;
-            hand.write_ahead(change, &record.resource, fights, breaker, &limits, now).await?
-        } else {
-            let mut fights = self.journal.fights(&record.resource).await?;
-            hand.write_ahead(change, &record.resource, &mut fights, breaker, &limits, now).await?
-        };
-        match admitted {
-            Ok(()) => {}
-            Err(Refusal::Locked(until)) => {
-                return Err(Error::transient(format!(
-                    "another incident works on `{}` until {until}",
-                    record.resource
-                )));
+            let change = Change::StepApplying { step: n };
+            let (now, limits) = (self.clock.now(), self.limits(counters.fleet));
+            let (own, breaker) = (&mut counters.fights, &mut counters.breaker);
+            // The lock is that of what the step changes, which need not be what the incident is
+            // about.
+            let resource = &record.resource;
+            let admitted = if *resource == hand.header().candidate.resource {
+                hand.write_ahead(change, resource, own, breaker, &limits, now).await?
+            } else {
+                let mut fights = self.journal.fights(resource).await?;
+                hand.write_ahead(change, resource, &mut fights, breaker, &limits, now).await?
+            };
+            match admitted {
+                Ok(()) => break,
+                // What it was planned from may be the other's work by now.
+                Err(Refusal::Changed) if round < ROUNDS => fresh = false,
+                Err(Refusal::Changed) => {
+                    return Err(Error::transient(format!(
+                        "others work on `{resource}` all the time"
+                    )));
+                }
+                Err(Refusal::Locked(until)) => {
+                    return Err(Error::transient(format!(
+                        "another incident works on `{resource}` until {until}"
+                    )));
+                }
+                Err(Refusal::Fight(reason)) => return Ok(Progress::Stopped(Limit::Fight, reason)),
+                Err(Refusal::Breaker(reason)) => {
+                    return Ok(Progress::Stopped(Limit::Breaker, reason));
+                }
             }
-            Err(Refusal::Fight(reason)) => return Ok(Progress::Stopped(Limit::Fight, reason)),
-            Err(Refusal::Breaker(reason)) => return Ok(Progress::Stopped(Limit::Breaker, reason)),
         }
         match action.apply(context).await {
             Ok(()) => {}

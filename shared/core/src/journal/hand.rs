@@ -290,7 +290,11 @@ impl Hand {
                     }
                     return Ok(Ok(()));
                 }
-                Err(Conflict(0)) => *fights = seen(self.store.as_ref(), &resource).await?,
+                Err(Conflict(0)) => {
+                    *fights = seen(self.store.as_ref(), &resource).await?;
+                    self.draft = before;
+                    return Ok(Err(Refusal::Changed));
+                }
                 Err(Conflict(_)) => *breaker = seen(self.store.as_ref(), &counter).await?,
             }
         }
@@ -326,10 +330,12 @@ impl Hand {
             ledger.release(&id);
             let plan = self.draft.header.plan_hash.clone().zip(self.draft.header.approvable_until);
             // Where nothing can be approved, what is wrong is told once a day and not at each sweep;
-            // and what a person took back, a sweep does not find at once.
+            // and what a person took back, a sweep does not find at once. Who asks is answered.
+            let asked = matches!(self.draft.header.candidate.origin, Origin::Person { .. });
             let plan = plan.or_else(|| {
                 let same = &self.draft.header.sameness;
-                let until = now.saturating_add(TOLD).ok().filter(|_| !same.is_empty())?;
+                let told = !same.is_empty() && (!asked || outcome == Outcome::Undone);
+                let until = now.saturating_add(TOLD).ok().filter(|_| told)?;
                 Some((same.iter().map(String::as_str).collect::<Vec<_>>().join(" "), until))
             });
             let twin = plan

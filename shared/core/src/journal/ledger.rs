@@ -41,6 +41,8 @@ pub enum Refusal {
     Fight(String),
     /// The function acted too often lately.
     Breaker(String),
+    /// Another incident has worked on the resource since its counters were read: look again.
+    Changed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -182,6 +182,7 @@ pub(crate) static MANIFEST: Manifest = Manifest {
     typology: "TEST",
     compliance: &[],
     signals: &[],
+    alerts: &[],
     thresholds: &[],
     responses: &[],
     rules: &[],

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 use async_trait::async_trait;
+use backstop_actions::ec2::Which;
 use serde_json::{Value, json};
 
+use crate::hosts::Launch;
 use crate::scene::Scene;
 
 /// A thing as it stands.
@@ -69,5 +71,53 @@ impl Thing for Group {
         }
         whole.sort();
         Ok(Seen { whole: json!(whole), beside: json!(beside) })
+    }
+}
+
+/// An instance, beside others that are as they should be.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// `i-…`.
+    pub id: String,
+    beside: Vec<String>,
+}
+
+impl Host {
+    /// A fresh instance, and that many others, one at least, which come before it.
+    ///
+    /// # Errors
+    /// If EC2 refuses.
+    pub async fn new(scene: &Scene, others: usize, launch: Launch<'_>) -> Result<Self> {
+        let count = i32::try_from(others.max(1))?;
+        let beside = scene.hosts(count, Launch::STRICT, None).await?;
+        let beside = beside.into_iter().filter_map(|instance| instance.instance_id).collect();
+        Ok(Self { id: scene.host(launch).await?, beside })
+    }
+}
+
+#[async_trait]
+impl Thing for Host {
+    async fn read(&self, scene: &Scene) -> Result<Seen> {
+        let mut beside = Vec::new();
+        for ids in self.beside.chunks(100) {
+            let hosts = backstop_actions::ec2::hosts(&scene.account, Some(Which::Ids(ids))).await?;
+            beside
+                .extend(hosts.into_iter().map(|host| json!({ "id": host.id, "is": host.options })));
+        }
+        let host = backstop_actions::ec2::host(&scene.account, &self.id).await?;
+        let whole = host.map(|h| json!({ "state": h.state, "tags": h.tags, "is": h.options }));
+        Ok(Seen { whole: json!(whole), beside: json!(beside) })
+    }
+}
+
+/// The defaults of the account: there is one of it, and nothing beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults;
+
+#[async_trait]
+impl Thing for Defaults {
+    async fn read(&self, scene: &Scene) -> Result<Seen> {
+        let defaults = backstop_actions::ec2::metadata_defaults(&scene.account).await?;
+        Ok(Seen { whole: json!(defaults), beside: json!([]) })
     }
 }

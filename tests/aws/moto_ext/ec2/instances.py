@@ -14,6 +14,8 @@ from .common import backend, check_id, error, filters, page, paged
 METADATA = {"HttpTokens": "http_tokens", "HttpEndpoint": "http_endpoint", "HttpPutResponseHopLimit": "http_put_response_hop_limit",
             "HttpProtocolIpv6": "http_protocol_ipv6", "InstanceMetadataTags": "instance_metadata_tags"}
 
+DEFAULTS = {*METADATA, "HttpTokensEnforced"} - {"HttpProtocolIpv6"}
+
 for name in ("http-tokens", "http-endpoint", "http-put-response-hop-limit"):
     moto.ec2.utils.filter_dict_attribute_mapping[f"metadata-options.{name}"] = "metadata_options." + name.replace("-", "_")
 moto.ec2.utils.filter_dict_attribute_mapping |= {
@@ -69,6 +71,8 @@ def _launch(self, _original=InstanceResponse.run_instances):
     self.params = p
     answer = _original(self)
     _same_profile(self.ec2_backend, answer.result.instances)
+    for instance in answer.result.instances if p.get("Operator") else []:
+        instance.operator = {"Managed": True, "Principal": p["Operator"].get("Principal")}
     if token:
         memory["launches"][token] = earlier, answer
     return answer
@@ -124,6 +128,8 @@ def _metadata_options(self, instance_id, http_tokens=None, hop_limit=None, http_
                       http_protocol=None, metadata_tags=None):
     """What a request leaves out stays as it is; moto would clear it."""
     instance = self.get_instance(instance_id)
+    if getattr(instance, "operator", None):
+        raise error("OperationNotPermitted", f"The instance '{instance_id}' is managed by {instance.operator['Principal']}")
     given = {"HttpTokens": http_tokens, "HttpPutResponseHopLimit": hop_limit, "HttpEndpoint": http_endpoint,
              "HttpProtocolIpv6": http_protocol, "InstanceMetadataTags": metadata_tags}
     before = {name: getattr(instance.metadata_options, attribute) for name, attribute in METADATA.items()}
@@ -139,9 +145,9 @@ InstanceBackend.modify_instance_metadata_options = _metadata_options
 @op("ec2", "ModifyInstanceMetadataDefaults")
 def _(p, s, r):
     for name, value in p.items():
-        if name in METADATA and value in ("no-preference", -1):
+        if name in DEFAULTS and value in ("no-preference", -1):
             s["metadata-defaults"].pop(name, None)
-        elif name in METADATA:
+        elif name in DEFAULTS:
             s["metadata-defaults"][name] = value
     return {"Return": True}
 
